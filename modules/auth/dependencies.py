@@ -1,0 +1,91 @@
+"""Who calls, as FastAPI sees it: the credential of a request, verified without any I/O.
+
+Whether the token's row, its session and its user still stand is asked of the database afterwards, with everything else
+the request needs.
+"""
+
+from typing import NamedTuple
+
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
+from starlette.types import Scope
+
+from modules.auth.cookies import CookieNames, read_cookie
+from modules.auth.errors import CredentialConflict, InvalidToken, UnknownKey
+from modules.auth.signed_tokens import AccessTokenClaims, SignedTokens
+from modules.shared.errors import Unauthenticated
+from modules.shared.guards import authorizer
+
+
+class Credential(NamedTuple):
+    """A token whose signature and time hold, and what it claims."""
+
+    token: str
+    claims: AccessTokenClaims
+
+
+class Credentials:
+    """Finds the credential in force on a request: the cookie if it holds, else the bearer token."""
+
+    def __init__(self, tokens: SignedTokens, cookies: CookieNames) -> None:
+        self._tokens = tokens
+        self._cookies = cookies
+
+    def read(self, scope: Scope) -> Credential:
+        """The credential in force.
+
+        Raises Unauthenticated when there is none, InvalidToken when none holds, UnknownKey when one names a key not
+        loaded yet, and CredentialConflict when both hold for different people.
+        """
+        cookie, bearer = self._presented(scope)
+        if cookie is None and bearer is None:
+            raise Unauthenticated
+        by_cookie = self._verify(cookie)
+        by_bearer = self._verify(bearer) if bearer != cookie else by_cookie
+        if by_cookie and by_bearer and by_cookie.claims.user_id != by_bearer.claims.user_id:
+            raise CredentialConflict
+        credential = by_cookie or by_bearer
+        if credential is None:
+            raise InvalidToken
+        return credential
+
+    def _presented(self, scope: Scope) -> tuple[str | None, str | None]:
+        cookie = bearer = None
+        for name, value in scope["headers"]:
+            if name == b"cookie" and cookie is None:
+                cookie = read_cookie(value.decode("latin-1"), self._cookies.access)
+            elif name == b"authorization" and value[:7].lower() == b"bearer ":
+                bearer = value[7:].decode("latin-1").strip() or None
+        return cookie, bearer
+
+    def _verify(self, token: str | None) -> Credential | None:
+        if token is None:
+            return None
+        try:
+            return Credential(token, self._tokens.verify(token))
+        except UnknownKey:
+            raise
+        except InvalidToken:
+            return None
+
+
+class CookieAuth(HTTPBearer):
+    """A FastAPI security dependency that yields the access token in force: cookie if valid, else `Authorization:
+    Bearer`.
+
+    Checks signature and time only (no I/O); guards such as `require` go on to ask the database. With `auto_error=False`
+    it yields None where it would raise 401.
+    """
+
+    def __init__(self, *, auto_error: bool = True) -> None:
+        super().__init__(auto_error=auto_error, scheme_name="bearerAuth")
+
+    async def __call__(self, request: Request) -> str | None:  # type: ignore[override]
+        """The token string."""
+        try:
+            credential: Credential = await authorizer(request).credential(request)
+        except Unauthenticated:
+            if self.auto_error:
+                raise
+            return None
+        return credential.token

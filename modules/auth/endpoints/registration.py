@@ -1,0 +1,80 @@
+"""`/auth/register`, `/auth/email`: from an address to an account, and the links that prove addresses."""
+
+from fastapi import APIRouter, Response
+from starlette.requests import Request
+
+from modules.auth.endpoints.browser import Cookies, forget_flow, keep_flow, keep_session
+from modules.auth.endpoints.sign_in import signed_in
+from modules.auth.endpoints.signatures import (
+    UNPROVEN,
+    AskingForMail,
+    EmailAddresses,
+    HoldingASecret,
+    Names,
+    Registrations,
+    SettingsOfAuth,
+)
+from modules.auth.schemas.accounts import Accepted, LinkRequest, RegisterRequest, VerifyRequest
+from modules.auth.schemas.sessions import SignedIn
+from modules.shared.i18n import Text, negotiate_language
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+
+LOOK_AT_YOUR_MAILS = Text(
+    en="Look at your mails: we have sent you a link.",
+    de="Sehen Sie in Ihre Mails: Wir haben Ihnen einen Link geschickt.",
+)
+
+
+@router.post("/register", status_code=202, operation_id="register", summary="Register")
+async def register(
+    visitor: AskingForMail,
+    wanted: RegisterRequest,
+    registrations: Registrations,
+    names: Names,
+    settings: SettingsOfAuth,
+    request: Request,
+    response: Response,
+) -> Accepted:
+    """Sends a link; the account comes into being when it is opened. The answer is the same for a known address."""
+    language = wanted.language or negotiate_language(request.headers.get("accept-language"))
+    flow = await registrations.register(visitor, wanted, language)
+    keep_flow(response, names, flow, settings.registration_lifetime)
+    return Accepted(message=LOOK_AT_YOUR_MAILS.in_(language))
+
+
+@router.post(
+    "/email/verify",
+    operation_id="verify_email",
+    summary="Open the link of a mail",
+    responses={**UNPROVEN, 204: {"description": "A changed address counts from now on."}},
+)
+async def verify_email(
+    visitor: HoldingASecret,
+    link: VerifyRequest,
+    registrations: Registrations,
+    addresses: EmailAddresses,
+    cookies: Cookies,
+    names: Names,
+    response: Response,
+) -> SignedIn | None:
+    """Finishes a registration and signs in, or proves a changed address (then 204).
+
+    A registration opened in another browser than the one that registered needs the password again.
+    """
+    if await addresses.is_change(visitor, link.token):
+        await addresses.prove_change(visitor, link.token)
+        response.status_code = 204
+        return None
+    opened = await registrations.verify(
+        visitor, link.token, flow=cookies.flow, password=link.password, set_up_code=link.set_up_code
+    )
+    keep_session(response, names, opened)
+    forget_flow(response, names)
+    return signed_in(opened)
+
+
+@router.post("/email/take-back", status_code=204, operation_id="take_back_email", summary="Take a changed address back")
+async def take_back_email(visitor: HoldingASecret, link: LinkRequest, addresses: EmailAddresses) -> None:
+    """The former address is the account's again, and every session ends."""
+    await addresses.take_back(visitor, link.token)

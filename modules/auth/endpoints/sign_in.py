@@ -1,0 +1,125 @@
+"""`/auth/login`, `/auth/refresh`, `/auth/logout`: a browser's session, kept in cookies. No body ever holds a token."""
+
+from fastapi import APIRouter, Response
+from starlette.requests import Request
+
+from modules.auth.endpoints.browser import (
+    Cookies,
+    ForgetsSession,
+    bearer_of,
+    came_by_cookie,
+    forget_session,
+    keep_session,
+)
+from modules.auth.endpoints.signatures import (
+    UNPROVEN,
+    Accounts,
+    HoldingASecret,
+    LookingAround,
+    Names,
+    ProvingThemselves,
+    Refreshes,
+    Sessions,
+    SettingsOfAuth,
+    SignedInPerson,
+    SignIns,
+    SignOuts,
+    Verifier,
+)
+from modules.auth.errors import InvalidToken
+from modules.auth.schemas.accounts import LoginRequest, MethodsRead, StepUpRequest
+from modules.auth.schemas.sessions import RevokedCount, SessionTokens, SignedIn, SteppedUp
+from modules.auth.service.issuing import OpenedSession
+from modules.shared import clock
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+sign_out_router = APIRouter(prefix="/auth", tags=["auth"], route_class=ForgetsSession)
+
+
+@router.get("/methods", operation_id="list_sign_in_methods", summary="How to sign in and register")
+async def list_sign_in_methods(visitor: LookingAround, accounts: Accounts, settings: SettingsOfAuth) -> MethodsRead:
+    """What the sign-in page offers."""
+    first = await accounts.needs_first_account(visitor.db)
+    return MethodsRead(
+        login=["password"],
+        registration=settings.registration,
+        password_minimum_length=settings.password_minimum_length,
+        needs_first_account=first,
+        set_up_code_required=first and accounts.needs_set_up_code,
+    )
+
+
+@router.post("/login", operation_id="log_in", summary="Sign in with a password", responses=UNPROVEN)
+async def log_in(
+    visitor: ProvingThemselves,
+    credentials: LoginRequest,
+    sign_ins: SignIns,
+    cookies: Cookies,
+    names: Names,
+    response: Response,
+) -> SignedIn:
+    """Opens a session and sets its cookies. Scripts use `POST /auth/token`."""
+    opened = await sign_ins.sign_in(visitor, credentials.email, credentials.password, device_secret=cookies.device)
+    keep_session(response, names, opened)
+    return signed_in(opened)
+
+
+@router.post("/refresh", operation_id="refresh_session", summary="Renew the session's cookies", responses=UNPROVEN)
+async def refresh_session(
+    visitor: HoldingASecret, refreshes: Refreshes, cookies: Cookies, names: Names, response: Response
+) -> SignedIn:
+    """Two tabs that do this at once both go on. A refusal leaves the cookies alone: another tab may have newer ones."""
+    if cookies.refresh is None:
+        raise InvalidToken
+    opened = await refreshes.refresh(visitor, cookies.refresh)
+    keep_session(response, names, opened)
+    return signed_in(opened)
+
+
+@router.post("/step-up", operation_id="step_up", summary="Confirm that it is you")
+async def step_up(
+    caller: SignedInPerson,
+    proof: StepUpRequest,
+    sign_ins: SignIns,
+    cookies: Cookies,
+    names: Names,
+    verifier: Verifier,
+    response: Response,
+) -> SteppedUp:
+    """A new session, freshly signed in, takes the place of this one. Its tokens come the way the request's came."""
+    opened = await sign_ins.step_up(caller, proof.password, device_secret=cookies.device)
+    if came_by_cookie(caller, cookies, verifier):
+        keep_session(response, names, opened)
+        return SteppedUp(**dict(signed_in(opened)), tokens=None)
+    return SteppedUp(**dict(signed_in(opened)), tokens=session_tokens(opened))
+
+
+@sign_out_router.post("/logout", status_code=204, operation_id="log_out", summary="Sign out")
+async def log_out(visitor: HoldingASecret, request: Request, sign_outs: SignOuts, cookies: Cookies) -> None:
+    """Ends the session of the cookies or of the bearer token; the refresh cookie alone suffices. Signing out twice is
+    fine. 503 when it could not be written: the browser is signed out, the session not yet.
+    """
+    await sign_outs.sign_out(visitor, access=cookies.access or bearer_of(request), refresh=cookies.refresh)
+
+
+@router.post("/logout-all", operation_id="log_out_everywhere", summary="Sign out everywhere")
+async def log_out_everywhere(
+    caller: SignedInPerson, sessions: Sessions, names: Names, response: Response
+) -> RevokedCount:
+    """Ends every session of the caller, this one too, from the next request on."""
+    revoked = await sessions.end_all(caller)
+    forget_session(response, names)
+    return RevokedCount(revoked=revoked)
+
+
+def signed_in(opened: OpenedSession) -> SignedIn:
+    """A session as its browser is told of it."""
+    return SignedIn(user=opened.user, session=opened.session, access_expires_at=opened.tokens.access_expires_at)
+
+
+def session_tokens(opened: OpenedSession) -> SessionTokens:
+    """A session's tokens for a client without cookies."""
+    seconds = int((opened.tokens.access_expires_at - clock.now()).total_seconds())
+    return SessionTokens(
+        access_token=opened.tokens.access, expires_in=max(0, seconds), refresh_token=opened.tokens.refresh
+    )

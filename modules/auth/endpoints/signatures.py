@@ -1,0 +1,56 @@
+"""Who may call the routes of this feature, and the services they ask, as the annotations of their signatures."""
+
+from typing import Annotated, Any, Final
+
+from modules.auth.cookies import CookieNames
+from modules.auth.service.accounts import AccountService
+from modules.auth.service.email_address import EmailAddressService
+from modules.auth.service.issuing import TokenIssuer
+from modules.auth.service.key_rotation import KeyRotation
+from modules.auth.service.password import PasswordService
+from modules.auth.service.profile import ProfileService
+from modules.auth.service.refresh import RefreshService
+from modules.auth.service.registration import RegistrationService
+from modules.auth.service.sessions import SessionService
+from modules.auth.service.sign_in import SignInService
+from modules.auth.service.sign_out import SignOutService
+from modules.auth.service.sysadmins import SysadminService
+from modules.auth.service.tokens_administration import TokensAdministration
+from modules.auth.service.users_administration import UsersAdministration
+from modules.auth.settings import AuthSettings
+from modules.auth.signed_tokens import SignedTokens
+from modules.shared.catalogue import Action
+from modules.shared.context import Caller, RequestContext, Visitor
+from modules.shared.guards import public, require_sign_in, require_sysadmin, require_sysadmin_role
+from modules.shared.services import service
+
+ProvingThemselves = Annotated[Visitor, public("whoever calls is about to prove who they are")]
+HoldingASecret = Annotated[Visitor, public("the token presented is the proof")]
+AskingForMail = Annotated[Visitor, public("the answer is the same for everybody; the mail tells its reader only")]
+LookingAround = Annotated[Visitor, public("says how to sign in, and nothing about anybody")]
+SignedInPerson = Annotated[Caller, require_sign_in()]
+Sysadmin = Annotated[Caller, require_sysadmin()]
+MayReadUsers = Annotated[RequestContext, require_sysadmin_role("admin.users", Action.READ)]
+MayUpdateUsers = Annotated[RequestContext, require_sysadmin_role("admin.users", Action.UPDATE)]
+
+Accounts = Annotated[AccountService, service(AccountService)]
+EmailAddresses = Annotated[EmailAddressService, service(EmailAddressService)]
+Issuer = Annotated[TokenIssuer, service(TokenIssuer)]
+Names = Annotated[CookieNames, service(CookieNames)]
+PasswordChanges = Annotated[PasswordService, service(PasswordService)]
+Profiles = Annotated[ProfileService, service(ProfileService)]
+Refreshes = Annotated[RefreshService, service(RefreshService)]
+Registrations = Annotated[RegistrationService, service(RegistrationService)]
+Rotation = Annotated[KeyRotation, service(KeyRotation)]
+Sessions = Annotated[SessionService, service(SessionService)]
+SettingsOfAuth = Annotated[AuthSettings, service(AuthSettings)]
+SignIns = Annotated[SignInService, service(SignInService)]
+SignOuts = Annotated[SignOutService, service(SignOutService)]
+Sysadmins = Annotated[SysadminService, service(SysadminService)]
+Tokens = Annotated[TokensAdministration, service(TokensAdministration)]
+Users = Annotated[UsersAdministration, service(UsersAdministration)]
+Verifier = Annotated[SignedTokens, service(SignedTokens)]
+
+_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+UNPROVEN: Final[dict[int | str, dict[str, Any]]] = {401: {"description": "Unauthorized", "content": _PROBLEM}}
+"""For a public route that refuses credentials: the OpenAPI document cannot know by itself."""

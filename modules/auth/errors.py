@@ -1,0 +1,289 @@
+"""What identity refuses: credentials that do not hold, weak passwords, accounts that cannot be, unfit key material."""
+
+from modules.shared.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    MalformedRequest,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
+from modules.shared.i18n import Text
+
+
+class InvalidToken(Unauthenticated):
+    """401: the access token is malformed, forged or expired. Never says which."""
+
+    code = "invalid_token"
+    title = Text(en="Please sign in again", de="Bitte erneut anmelden")
+
+
+class UnknownKey(InvalidToken):
+    """The token names a key this process has not loaded; a caller may reload the keys and ask once more."""
+
+
+class WeakPassword(Unprocessable):
+    """422: the password is refused. Each reason is a class of its own with a `code` of its own."""
+
+    code = "password_weak"
+    title = Text(en="Choose another password", de="Bitte ein anderes Passwort wählen")
+
+
+class PasswordTooShort(WeakPassword):
+    """Fewer characters than the installation asks for; `minimum` says how many."""
+
+    code = "password_too_short"
+    detail = Text(
+        en="A password needs at least {minimum} characters.", de="Ein Passwort braucht mindestens {minimum} Zeichen."
+    )
+
+
+class PasswordTooLong(WeakPassword):
+    """More characters than are accepted; `maximum` says how many."""
+
+    code = "password_too_long"
+    detail = Text(
+        en="A password may have at most {maximum} characters.",
+        de="Ein Passwort darf höchstens {maximum} Zeichen haben.",
+    )
+
+
+class PasswordCommon(WeakPassword):
+    """It stands on the block list, or repeats very few characters."""
+
+    code = "password_common"
+    detail = Text(
+        en="This password is among the first that are guessed. Several unrelated words make a good one.",
+        de="Dieses Passwort wird mit als erstes geraten. Mehrere Wörter ohne Zusammenhang ergeben ein gutes.",
+    )
+
+
+class PasswordPersonal(WeakPassword):
+    """It consists mostly of the person's mail address or the product's name."""
+
+    code = "password_personal"
+    detail = Text(
+        en="This password is mostly your mail address or the name of this product, which others know.",
+        de="Dieses Passwort besteht vor allem aus Ihrer Mailadresse oder dem Produktnamen; beides kennen andere.",
+    )
+
+
+class SigningKeyMissing(Unavailable):
+    """503: no key signs for `purpose`, so nothing can be issued until one is activated."""
+
+    code = "signing_key_missing"
+
+
+class KeyMaterialRefused(DomainError):
+    """Base of what stops the start: the operator has to act, no request caused it."""
+
+    code = "key_material_refused"
+    title = Text(en="Key material cannot be used", de="Schlüsselmaterial ist nicht verwendbar")
+
+
+class MasterKeyExposed(KeyMaterialRefused):
+    """The master key file at `path` can be read or written by others than its owner."""
+
+    code = "master_key_exposed"
+    detail = Text(
+        en="The master key file {path} must be accessible to its owner only (chmod 600).",
+        de="Die Hauptschlüsseldatei {path} darf nur für ihren Besitzer zugänglich sein (chmod 600).",
+    )
+
+
+class MasterKeyMalformed(KeyMaterialRefused):
+    """The file at `path` is not a regular file of exactly 32 bytes."""
+
+    code = "master_key_malformed"
+    detail = Text(
+        en="The master key file {path} must be a regular file of exactly 32 random bytes.",
+        de="Die Hauptschlüsseldatei {path} muss eine reguläre Datei mit genau 32 zufälligen Bytes sein.",
+    )
+
+
+class WeakKey(KeyMaterialRefused):
+    """The key `kid` is too short or not of the kind its algorithm needs."""
+
+    code = "weak_key"
+    detail = Text(
+        en="Key {kid} is not fit for its algorithm: HMAC and sealing need 32 random bytes, RSA 2048 bits, EC P-256.",
+        de="Schlüssel {kid} taugt nicht für sein Verfahren: HMAC und Versiegeln brauchen 32 zufällige Bytes, "
+        "RSA 2048 Bit, EC P-256.",
+    )
+
+
+class SealBroken(KeyMaterialRefused):
+    """Something sealed cannot be opened: other key, other purpose, or it was changed."""
+
+    code = "seal_broken"
+    detail = Text(
+        en="A sealed value cannot be opened: it was changed, or belongs to another master key.",
+        de="Ein versiegelter Wert ist nicht zu öffnen: er wurde verändert oder gehört zu einem anderen Hauptschlüssel.",
+    )
+
+
+class CredentialConflict(Unauthenticated):
+    """401: the cookie and the bearer token both hold, for different people."""
+
+    code = "credential_conflict"
+    title = Text(
+        en="The request carries the credentials of two people", de="Die Anfrage trägt die Anmeldungen zweier Personen"
+    )
+
+
+class LoginFailed(Unauthenticated):
+    """401: mail address and password do not open an account. The same for unknown, disabled and wrong."""
+
+    code = "login_failed"
+    title = Text(en="Mail address or password is wrong", de="Mailadresse oder Passwort ist falsch")
+
+
+class StepUpRequired(Forbidden):
+    """403: this needs a recent sign-in; `factors` says what to prove at `POST /auth/step-up`."""
+
+    code = "step_up_required"
+    title = Text(en="Please confirm that it is you", de="Bitte bestätigen Sie, dass Sie es sind")
+
+
+class InvalidGrant(MalformedRequest):
+    """400: the credentials of a token request do not hold (RFC 6749, section 5.2)."""
+
+    code = "invalid_grant"
+    title = Text(en="The credentials do not hold", de="Die Zugangsdaten gelten nicht")
+
+    def __init__(self) -> None:
+        super().__init__(error="invalid_grant")
+
+
+class UnsupportedGrantType(MalformedRequest):
+    """400: a token request by another way than `password` or `refresh_token` (RFC 6749, section 5.2)."""
+
+    code = "unsupported_grant_type"
+    title = Text(
+        en="Tokens are given for password or refresh_token", de="Token gibt es für password oder refresh_token"
+    )
+
+    def __init__(self) -> None:
+        super().__init__(pointer="/grant_type", error="unsupported_grant_type")
+
+
+class InvalidTokenRequest(MalformedRequest):
+    """400: a token request lacks a parameter (RFC 6749, section 5.2)."""
+
+    code = "invalid_request"
+    title = Text(en="The token request is incomplete", de="Die Token-Anfrage ist unvollständig")
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(pointer=f"/{parameter}", error="invalid_request")
+
+
+class SessionNotFound(NotFound):
+    """404: no such session, or somebody else's."""
+
+    code = "session_not_found"
+    title = Text(en="No such session", de="Diese Sitzung gibt es nicht")
+
+
+class TokenNotFound(NotFound):
+    """404: no such token."""
+
+    code = "token_not_found"
+    title = Text(en="No such token", de="Dieses Token gibt es nicht")
+
+
+class TokenSearchTooWide(Unprocessable):
+    """422: tokens are found by user or by session; all of them at once are too many."""
+
+    code = "token_search_too_wide"
+    title = Text(en="Name a user or a session", de="Ein Konto oder eine Sitzung angeben")
+
+
+class RegistrationClosed(Forbidden):
+    """403: nobody can create an account here by themselves."""
+
+    code = "registration_closed"
+    title = Text(en="Accounts are not open for registration", de="Die Registrierung ist geschlossen")
+
+
+class InvitationRequired(Forbidden):
+    """403: only the invited can create an account, with the link of their invitation."""
+
+    code = "invitation_required"
+    title = Text(en="An account needs an invitation", de="Ein Konto braucht eine Einladung")
+
+
+class SetUpCodeRequired(Forbidden):
+    """403: the first account needs the set-up code that the server printed at its start."""
+
+    code = "set_up_code_required"
+    title = Text(
+        en="The first account needs the set-up code the server printed",
+        de="Das erste Konto braucht den Einrichtungscode, den der Server ausgegeben hat",
+    )
+
+
+class LinkNotValid(Unprocessable):
+    """422: the link of a mail was used already, is too old, or never was one."""
+
+    code = "link_not_valid"
+    title = Text(en="This link was used already or is too old", de="Dieser Link wurde schon benutzt oder ist zu alt")
+
+
+class PasswordRequired(Forbidden):
+    """403: the link was opened in another browser than it was asked for in; the password proves who opens it."""
+
+    code = "password_required"
+    title = Text(
+        en="Type your password once more in this browser",
+        de="Bitte das Passwort in diesem Browser noch einmal eingeben",
+    )
+
+
+class EmailTaken(Conflict):
+    """409: another account has this address."""
+
+    code = "email_taken"
+    title = Text(en="Another account has this mail address", de="Ein anderes Konto hat diese Mailadresse")
+
+
+class UserNotFound(NotFound):
+    """404: no such user."""
+
+    code = "user_not_found"
+    title = Text(en="No such user", de="Dieses Konto gibt es nicht")
+
+
+class UserDisabled(Conflict):
+    """409: the account is disabled."""
+
+    code = "user_disabled"
+    title = Text(en="This account is disabled", de="Dieses Konto ist gesperrt")
+
+
+class LastSysadmin(Conflict):
+    """409: somebody else must become system administrator first."""
+
+    code = "last_sysadmin"
+    title = Text(
+        en="The last system administrator cannot be removed",
+        de="Der letzte Systemadministrator kann nicht entfernt werden",
+    )
+
+
+class SysadminProtected(Forbidden):
+    """403: the account of a system administrator is changed by system administrators only."""
+
+    code = "sysadmin_protected"
+    title = Text(
+        en="Only system administrators may change a system administrator's account",
+        de="Das Konto eines Systemadministrators ändern nur Systemadministratoren",
+    )
+
+
+class RotationUnderWay(Conflict):
+    """409: new keys are published already and will sign in a moment."""
+
+    code = "rotation_under_way"
+    title = Text(en="The keys are being rotated already", de="Die Schlüssel werden schon gewechselt")

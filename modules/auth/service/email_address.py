@@ -1,0 +1,119 @@
+"""Changing one's mail address: it counts when the new one is proven, and the old one can take it back for a while."""
+
+from typing import Final
+
+from modules.audit.service import AuditLog, Subject
+from modules.auth.errors import EmailTaken, LinkNotValid
+from modules.auth.keys import hash_secret
+from modules.auth.models import Token, User
+from modules.auth.repository import one_time_tokens, registrations, users
+from modules.auth.service.limits import AuthLimits
+from modules.auth.service.mail_texts import LinkMail
+from modules.auth.service.mails import send_link
+from modules.auth.service.password import RESET
+from modules.auth.service.recent import demand_recent
+from modules.auth.service.registration import VERIFICATION
+from modules.auth.service.sessions import SessionService
+from modules.auth.service.sign_in import LOCAL
+from modules.auth.settings import AuthSettings
+from modules.shared import clock
+from modules.shared.context import Caller, Visitor
+from modules.shared.ids import UserId
+
+TAKE_BACK: Final = "email_take_back"
+
+
+class EmailAddressService:
+    """Changes addresses and takes changes back."""
+
+    def __init__(self, sessions: SessionService, limits: AuthLimits, audit: AuditLog, settings: AuthSettings) -> None:
+        self._sessions = sessions
+        self._limits = limits
+        self._audit = audit
+        self._settings = settings
+
+    async def ask_change(self, caller: Caller, email: str) -> None:
+        """Send a link to the new address. Whether somebody has it is not told before it is proven."""
+        demand_recent(caller, self._settings.recent_login)
+        await self._limits.mail_to(email)
+        now = clock.now()
+        await one_time_tokens.revoke_open(caller.db, caller.user.id, (VERIFICATION,), now)
+        token_id = one_time_tokens.add(
+            caller.db,
+            VERIFICATION,
+            authority=LOCAL,
+            user_id=caller.user.id,
+            payload={"mail": LinkMail.EMAIL_CHANGE, "email": email},
+            now=now,
+            expires_at=now + self._settings.registration_lifetime,
+        )
+        self._audit.record(caller.db, "email_change_asked", by=caller)
+        await caller.db.flush()
+        await send_link(caller.db, token_id)
+
+    async def is_change(self, visitor: Visitor, secret: str) -> bool:
+        """Whether the link proves a changed address, and not a registration."""
+        token = await one_time_tokens.find_open(visitor.db, VERIFICATION, hash_secret(secret), clock.now())
+        return token is not None and token.payload.get("mail") == LinkMail.EMAIL_CHANGE
+
+    async def prove_change(self, visitor: Visitor, secret: str) -> None:
+        """Use the link: the new address counts, and the old one gets a way back. Raises LinkNotValid, EmailTaken."""
+        await self._limits.attempt_from(visitor.client)
+        token = await one_time_tokens.consume(visitor.db, VERIFICATION, hash_secret(secret), clock.now())
+        user = await self._user_of(visitor, token)
+        if token is None or user is None:
+            raise LinkNotValid(pointer="/token")
+        former, email = user.email, str(token.payload["email"])
+        await self._rename(visitor, user, email)
+        await self._offer_take_back(visitor, user, former)
+        self._record(visitor, "email_changed", user)
+
+    async def take_back(self, visitor: Visitor, secret: str) -> None:
+        """Use the old address's link: it is the account's again, and every session ends. Raises LinkNotValid."""
+        await self._limits.attempt_from(visitor.client)
+        token = await one_time_tokens.consume(visitor.db, TAKE_BACK, hash_secret(secret), clock.now())
+        user = await self._user_of(visitor, token)
+        if token is None or user is None:
+            raise LinkNotValid(pointer="/token")
+        await self._rename(visitor, user, str(token.payload["email"]))
+        # Whoever changed the address went through others, perhaps, and must not get one of those back.
+        await one_time_tokens.revoke_issued_since(visitor.db, UserId(user.id), TAKE_BACK, token.issued_at, clock.now())
+        await self._sessions.end_all_of(visitor, user, "email_taken_back")
+        self._record(visitor, "email_taken_back", user)
+
+    async def _user_of(self, visitor: Visitor, token: Token | None) -> User | None:
+        user = await users.lock_user(visitor.db, token.user_id) if token and token.user_id else None
+        return user if user and user.state != "disabled" else None
+
+    async def _rename(self, visitor: Visitor, user: User, email: str) -> None:
+        """Links sent to the address that goes prove nothing any more; nor do registrations of the one that comes."""
+        db, now = visitor.db, clock.now()
+        user_id = UserId(user.id)
+        await users.lock_accounts(db)
+        owner = await users.find_owner(db, email, now)
+        if owner not in {None, user_id}:
+            raise EmailTaken
+        user.email = email
+        user.version += 1
+        await db.flush()
+        await one_time_tokens.revoke_open(db, user_id, (VERIFICATION, RESET), now)
+        await registrations.drop_for(db, email)
+
+    async def _offer_take_back(self, visitor: Visitor, user: User, former: str) -> None:
+        now = clock.now()
+        token_id = one_time_tokens.add(
+            visitor.db,
+            TAKE_BACK,
+            authority=LOCAL,
+            user_id=user.id,
+            payload={"mail": LinkMail.EMAIL_TAKE_BACK, "email": former},
+            now=now,
+            expires_at=now + self._settings.email_change_take_back,
+        )
+        await visitor.db.flush()
+        await send_link(visitor.db, token_id)
+
+    def _record(self, visitor: Visitor, code: str, user: User) -> None:
+        user_id = UserId(user.id)
+        subject = Subject("user", user_id)
+        self._audit.record(visitor.db, code, by=visitor, user_id=user_id, email=user.email, subject=subject)

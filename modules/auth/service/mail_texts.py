@@ -1,0 +1,128 @@
+"""The texts of identity's mails. `{product}` is the installation's name, `{link}` a page of it."""
+
+from enum import StrEnum
+from typing import Final
+
+from modules.shared.i18n import Text
+from modules.shared.mail import MailTemplate
+
+
+class LinkMail(StrEnum):
+    """Mails that carry a secret, or go to an address that is no user's yet."""
+
+    REGISTRATION = "registration"
+    KNOWN_ACCOUNT = "known_account"
+    PASSWORD_RESET = "password_reset"  # noqa: S105  # the name of a mail
+    EMAIL_CHANGE = "email_change"
+    EMAIL_TAKE_BACK = "email_take_back"
+
+
+class Notice(StrEnum):
+    """Mails that tell a user what happened to their account."""
+
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # the name of a mail
+    REFRESH_REUSE = "refresh_reuse"
+    DELETION = "deletion"
+    SYSADMIN_GIVEN = "sysadmin_given"
+    SYSADMIN_TAKEN = "sysadmin_taken"
+
+
+LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
+    LinkMail.REGISTRATION: MailTemplate(
+        Text(en="Confirm your account at {product}", de="Ihr Konto bei {product} bestätigen"),
+        Text(
+            en="Somebody, hopefully you, registered this address at {product}.\n\n"
+            "Open this page to finish:\n{link}\n\n"
+            "The link works once, until {until}. If it was not you, do nothing: no account comes into being.\n",
+            de="Jemand, hoffentlich Sie, hat diese Adresse bei {product} registriert.\n\n"
+            "Zum Abschließen diese Seite öffnen:\n{link}\n\n"
+            "Der Link gilt einmal, bis {until}. Waren Sie es nicht, tun Sie nichts: Es entsteht kein Konto.\n",
+        ),
+    ),
+    LinkMail.KNOWN_ACCOUNT: MailTemplate(
+        Text(en="You already have an account at {product}", de="Sie haben schon ein Konto bei {product}"),
+        Text(
+            en="Somebody tried to register this address at {product}, which has an account already.\n\n"
+            "Sign in, or ask for a new password, here:\n{link}\n\n"
+            "If it was not you, there is nothing to do.\n",
+            de="Jemand wollte diese Adresse bei {product} registrieren; sie hat dort schon ein Konto.\n\n"
+            "Hier können Sie sich anmelden oder ein neues Passwort anfordern:\n{link}\n\n"
+            "Waren Sie es nicht, ist nichts zu tun.\n",
+        ),
+    ),
+    LinkMail.PASSWORD_RESET: MailTemplate(
+        Text(en="A new password for {product}", de="Ein neues Passwort für {product}"),
+        Text(
+            en="A new password was asked for, from {origin}.\n\n"
+            "Choose it here:\n{link}\n\n"
+            "The link works once, until {until}. If it was not you, do nothing: your password stays.\n",
+            de="Ein neues Passwort wurde angefordert, von {origin}.\n\n"
+            "Hier wählen Sie es:\n{link}\n\n"
+            "Der Link gilt einmal, bis {until}. Waren Sie es nicht, tun Sie nichts: Ihr Passwort bleibt.\n",
+        ),
+    ),
+    LinkMail.EMAIL_CHANGE: MailTemplate(
+        Text(en="Confirm this address at {product}", de="Diese Adresse bei {product} bestätigen"),
+        Text(
+            en="This address is to become the one of an account at {product}.\n\n"
+            "Open this page to confirm that it is yours:\n{link}\n\n"
+            "The link works once, until {until}. If it was not you, do nothing.\n",
+            de="Diese Adresse soll die eines Kontos bei {product} werden.\n\n"
+            "Zum Bestätigen, dass sie Ihnen gehört, diese Seite öffnen:\n{link}\n\n"
+            "Der Link gilt einmal, bis {until}. Waren Sie es nicht, tun Sie nichts.\n",
+        ),
+    ),
+    LinkMail.EMAIL_TAKE_BACK: MailTemplate(
+        Text(en="Your address at {product} was changed", de="Ihre Adresse bei {product} wurde geändert"),
+        Text(
+            en="Your account at {product} has another mail address now.\n\n"
+            "If that was not you, take it back here until {until}; every session ends then:\n{link}\n",
+            de="Ihr Konto bei {product} hat jetzt eine andere Mailadresse.\n\n"
+            "Waren Sie das nicht, machen Sie es bis {until} hier rückgängig; dabei enden alle Sitzungen:\n{link}\n",
+        ),
+    ),
+}
+
+NOTICES: Final[dict[Notice, MailTemplate]] = {
+    Notice.PASSWORD_CHANGED: MailTemplate(
+        Text(en="Your password at {product} was changed", de="Ihr Passwort bei {product} wurde geändert"),
+        Text(
+            en="The password of your account was changed, and other sessions were ended.\n\n"
+            "If that was not you, ask for a new password at once:\n{link}\n",
+            de="Das Passwort Ihres Kontos wurde geändert; andere Sitzungen wurden beendet.\n\n"
+            "Waren Sie das nicht, fordern Sie sofort ein neues Passwort an:\n{link}\n",
+        ),
+    ),
+    Notice.REFRESH_REUSE: MailTemplate(
+        Text(en="A session at {product} was ended", de="Eine Sitzung bei {product} wurde beendet"),
+        Text(
+            en="An old key of one of your sessions was used again, as happens when somebody copied it. "
+            "That session was ended; the others go on.\n\n"
+            "If you do not know why, sign in, look at your sessions and change your password:\n{link}\n",
+            de="Ein alter Schlüssel einer Ihrer Sitzungen wurde noch einmal benutzt, wie es vorkommt, wenn jemand ihn "
+            "kopiert hat. Diese Sitzung wurde beendet; die anderen laufen weiter.\n\n"
+            "Wissen Sie nicht, warum, dann sehen Sie Ihre Sitzungen durch und ändern Sie Ihr Passwort:\n{link}\n",
+        ),
+    ),
+    Notice.DELETION: MailTemplate(
+        Text(en="Your account at {product} will be erased", de="Ihr Konto bei {product} wird gelöscht"),
+        Text(
+            en="You asked for it: your account will be erased. Sign in before then to keep it:\n{link}\n",
+            de="Wie gewünscht wird Ihr Konto gelöscht. Melden Sie sich vorher an, um es zu behalten:\n{link}\n",
+        ),
+    ),
+    Notice.SYSADMIN_GIVEN: MailTemplate(
+        Text(en="{product} has another system administrator", de="{product} hat einen weiteren Systemadministrator"),
+        Text(
+            en="{person} became system administrator of {product}.\n\n{link}\n",
+            de="{person} ist jetzt Systemadministrator von {product}.\n\n{link}\n",
+        ),
+    ),
+    Notice.SYSADMIN_TAKEN: MailTemplate(
+        Text(en="{product} has one system administrator less", de="{product} hat einen Systemadministrator weniger"),
+        Text(
+            en="{person} is no longer system administrator of {product}.\n\n{link}\n",
+            de="{person} ist nicht mehr Systemadministrator von {product}.\n\n{link}\n",
+        ),
+    ),
+}

@@ -1,0 +1,189 @@
+"""Registering: nothing exists before the address is proven, and nobody learns which addresses have accounts.
+
+A registration is a pending row and a mail. The mail's link finishes it: by a click in the browser that registered, with
+the password in any other, because mail programs and their scanners open links too. Proving an address forgets all other
+registrations of it, so nobody can lie in wait with a password of their own.
+"""
+
+from datetime import timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from modules.auth.errors import (
+    InvitationRequired,
+    LinkNotValid,
+    LoginFailed,
+    PasswordRequired,
+    RegistrationClosed,
+    WeakPassword,
+)
+from modules.auth.keys import hash_secret, new_secret
+from modules.auth.models import Registration, Token
+from modules.auth.passwords import Passwords
+from modules.auth.repository import one_time_tokens, registrations, users
+from modules.auth.schemas.accounts import RegisterRequest
+from modules.auth.service.accounts import AccountService, NewAccount
+from modules.auth.service.issuing import OpenedSession
+from modules.auth.service.limits import AuthLimits
+from modules.auth.service.mail_texts import LinkMail
+from modules.auth.service.mails import send_link
+from modules.auth.service.sessions import SessionService
+from modules.auth.service.sign_in import LOCAL, PASSWORD
+from modules.auth.settings import AuthSettings
+from modules.shared import clock
+from modules.shared.context import Visitor
+from modules.shared.database import Database
+from modules.shared.i18n import Language, negotiate_language
+from modules.shared.ids import UserId, new_id
+
+VERIFICATION: Final = "email_verification"
+
+
+class Invitations(Protocol):
+    """Knows who was invited."""
+
+    async def is_open(self, secret: str, email: str) -> bool:
+        """Whether this secret belongs to an invitation of that address which can still be accepted."""
+        ...
+
+
+class RegistrationService:
+    """Takes registrations and finishes them."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        accounts: AccountService,
+        sessions: SessionService,
+        limits: AuthLimits,
+        invitations: Invitations,
+        settings: AuthSettings,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._accounts = accounts
+        self._sessions = sessions
+        self._limits = limits
+        self._invitations = invitations
+        self._settings = settings
+
+    async def register(self, visitor: Visitor, wanted: RegisterRequest, language: Language) -> str:
+        """Take a registration; the secret of the flow, for the asking browser. The same in every case, known address or
+        not. Raises RegistrationClosed, InvitationRequired, WeakPassword, TooManyRequests.
+        """
+        await self._limits.attempt_from(visitor.client)
+        await self._admit(wanted)
+        check_password(self._passwords, wanted.password, wanted.email)
+        await self._limits.mail_to(wanted.email)
+        password_hash = await self._passwords.hash(wanted.password)
+        flow = new_secret()
+        owner = await users.find_owner(visitor.db, wanted.email, clock.now())
+        if owner is None:
+            await self._keep(visitor.db, wanted, password_hash, flow, language)
+        else:
+            payload = {"mail": LinkMail.KNOWN_ACCOUNT, "email": wanted.email}
+            await self._mail(visitor.db, owner, payload, self._settings.registration_lifetime)
+        return flow
+
+    async def verify(
+        self, visitor: Visitor, secret: str, *, flow: str | None, password: str | None, set_up_code: str | None
+    ) -> OpenedSession:
+        """Finish a registration and sign in. Raises LinkNotValid, PasswordRequired, LoginFailed, SetUpCodeRequired."""
+        await self._limits.attempt_from(visitor.client)
+        registration = await self._pending(visitor.db, secret)
+        await self._prove_person(registration, hash_secret(secret), flow, password)
+        account = NewAccount(
+            registration.email,
+            registration.password_hash,
+            registration.display_name,
+            negotiate_language(None, registration.language),
+        )
+        async with self._database.system_session() as session:
+            if await one_time_tokens.consume(session, VERIFICATION, hash_secret(secret), clock.now()) is None:
+                raise LinkNotValid(pointer="/token")
+            if await registrations.find(session, registration.id, clock.now()) is None:
+                raise LinkNotValid(pointer="/token")
+            user_id = UserId((await self._accounts.open(session, account, set_up_code=set_up_code, by=visitor)).id)
+        user = await users.lock_user(visitor.db, user_id)
+        if user is None:
+            raise LinkNotValid(pointer="/token")
+        return await self._sessions.open(visitor, user, authority=LOCAL, amr=(PASSWORD,), device_secret=None)
+
+    async def _admit(self, wanted: RegisterRequest) -> None:
+        match self._settings.registration:
+            case "closed":
+                raise RegistrationClosed
+            case "invitation":
+                invited = wanted.invitation and await self._invitations.is_open(wanted.invitation, wanted.email)
+                if not invited:
+                    raise InvitationRequired(pointer="/invitation")
+
+    async def _keep(
+        self, session: AsyncSession, wanted: RegisterRequest, password_hash: str, flow: str, language: Language
+    ) -> None:
+        now = clock.now()
+        registration = Registration(
+            id=new_id(),
+            email=wanted.email,
+            password_hash=password_hash,
+            display_name=wanted.display_name,
+            language=wanted.language or language,
+            flow_hash=hash_secret(flow),
+            invitation_hash=hash_secret(wanted.invitation) if wanted.invitation else None,
+            created_at=now,
+            expires_at=now + self._settings.registration_lifetime,
+        )
+        session.add(registration)
+        payload = {"mail": LinkMail.REGISTRATION, "registration_id": str(registration.id)}
+        await self._mail(session, None, payload, self._settings.registration_lifetime)
+
+    async def _mail(
+        self, session: AsyncSession, user_id: UserId | None, payload: dict[str, str], lifetime: timedelta
+    ) -> None:
+        now = clock.now()
+        token_id = one_time_tokens.add(
+            session,
+            VERIFICATION,
+            authority=LOCAL,
+            user_id=user_id,
+            payload=payload,
+            now=now,
+            expires_at=now + lifetime,
+        )
+        await session.flush()
+        await send_link(session, token_id)
+
+    async def _pending(self, session: AsyncSession, secret: str) -> Registration:
+        token = await one_time_tokens.find_open(session, VERIFICATION, hash_secret(secret), clock.now())
+        registration = await _registration_of(session, token)
+        if registration is None:
+            raise LinkNotValid(pointer="/token")
+        return registration
+
+    async def _prove_person(
+        self, registration: Registration, link_hash: bytes, flow: str | None, password: str | None
+    ) -> None:
+        if flow is not None and hash_secret(flow) == registration.flow_hash:
+            return
+        if password is None:
+            raise PasswordRequired(pointer="/password")
+        await self._limits.proof_of(link_hash)
+        if not await self._passwords.verify(registration.password_hash, password):
+            raise LoginFailed(pointer="/password")
+
+
+def check_password(passwords: Passwords, password: str, email: str) -> None:
+    """Refuse a weak password, pointing at the field."""
+    try:
+        passwords.check(password, mail=email)
+    except WeakPassword as error:
+        error.pointer = "/password"
+        raise
+
+
+async def _registration_of(session: AsyncSession, token: Token | None) -> Registration | None:
+    registration_id = token.payload.get("registration_id") if token else None
+    return await registrations.find(session, UUID(registration_id), clock.now()) if registration_id else None

@@ -1,0 +1,104 @@
+"""Signing in with a password, and proving once more that one is there.
+
+Limits come first, then one question to the database, then the hash: an unknown address, a disabled account and a wrong
+password cost the same and are answered the same. No connection is held while a password is hashed.
+"""
+
+from typing import Final
+
+from modules.audit.service import AuditLog, RefusalLog, Subject
+from modules.auth.errors import LoginFailed
+from modules.auth.keys import hash_secret
+from modules.auth.models import User
+from modules.auth.passwords import Passwords
+from modules.auth.repository import devices, users
+from modules.auth.repository import sessions as session_repository
+from modules.auth.repository.users import Account
+from modules.auth.service.issuing import OpenedSession
+from modules.auth.service.limits import AuthLimits
+from modules.auth.service.sessions import SessionService
+from modules.shared import clock
+from modules.shared.context import Caller, Visitor
+from modules.shared.database import Database
+from modules.shared.ids import UserId
+
+LOCAL: Final = "local"
+"""The authority of sessions opened by a password here."""
+PASSWORD: Final = "pwd"  # noqa: S105  # the method's name in RFC 8176
+
+
+class SignInService:
+    """Turns a password into a session."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        sessions: SessionService,
+        limits: AuthLimits,
+        audit: AuditLog,
+        refusals: RefusalLog,
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._sessions = sessions
+        self._limits = limits
+        self._audit = audit
+        self._refusals = refusals
+
+    async def sign_in(
+        self, visitor: Visitor, email: str, password: str, *, device_secret: str | None = None
+    ) -> OpenedSession:
+        """Open a session. Raises LoginFailed, TooManyRequests. Signing in keeps an account that was to be erased."""
+        await self._limits.attempt_from(visitor.client)
+        async with self._database.session() as session:
+            known = device_secret is not None and await devices.is_known_to(session, hash_secret(device_secret), email)
+            account = await users.find_account(session, email)
+        if not known:
+            await self._limits.attempt_on(email)
+        user = await self._proven(visitor, email, account, password)
+        if user.delete_after is not None:
+            user.delete_after = None
+            user.version += 1
+            user_id = UserId(user.id)
+            subject = Subject("user", user_id)
+            self._audit.record(visitor.db, "deletion_withdrawn", by=visitor, user_id=user_id, subject=subject)
+        return await self._sessions.open(visitor, user, authority=LOCAL, amr=(PASSWORD,), device_secret=device_secret)
+
+    async def step_up(self, caller: Caller, password: str, *, device_secret: str | None = None) -> OpenedSession:
+        """Prove the password again: a new session with a new id takes the place of this one. Raises LoginFailed."""
+        await self._limits.attempt_from(caller.client)
+        await self._limits.attempt_by(caller.user.id)
+        async with self._database.session() as session:
+            account = await users.find_account(session, caller.user.email)
+        user = await self._proven(caller, caller.user.email, account, password)
+        await session_repository.revoke(caller.db, [caller.login.session_id], "stepped_up", clock.now())
+        subject = Subject("session", caller.login.session_id)
+        self._audit.record(caller.db, "stepped_up", by=caller, subject=subject)
+        amr = (PASSWORD, *(method for method in caller.login.amr if method != PASSWORD))
+        return await self._sessions.open(
+            caller, user, authority=caller.login.authority, amr=amr, device_secret=device_secret
+        )
+
+    async def _proven(self, visitor: Visitor, email: str, account: Account | None, password: str) -> User:
+        """The locked user of this account if the password is theirs, its hash brought up to date."""
+        stored = account.password_hash if account else None
+        matches = await self._passwords.verify(stored, password)
+        if account is None or stored is None or not matches or account.user.state == "disabled":
+            raise await self._failed(visitor, email, account)
+        renewed = await self._passwords.hash(password) if self._passwords.needs_rehash(stored) else None
+        await self._limits.attempt_succeeded(email)
+        user = await users.lock_user(visitor.db, account.user.id)
+        # While the password was hashed the account may have been disabled or given another password.
+        if user is None or user.state == "disabled" or await users.password_hash_of(visitor.db, user.id) != stored:
+            raise await self._failed(visitor, email, account)
+        if renewed is not None:
+            await users.set_password(visitor.db, user.id, renewed, clock.now())
+        return user
+
+    async def _failed(self, visitor: Visitor, email: str, account: Account | None) -> LoginFailed:
+        await self._limits.attempt_failed(email)
+        error = LoginFailed()
+        user_id = UserId(account.user.id) if account else None
+        self._refusals.refused(error, user_id=user_id, mandate_id=None, client=visitor.client)
+        return error
