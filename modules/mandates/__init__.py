@@ -1,0 +1,1 @@
+"""Where a caller works: mandates, memberships, groups, instances, invitations."""

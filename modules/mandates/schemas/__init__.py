@@ -1,0 +1,1 @@
+"""Mandates on the wire, by noun."""
