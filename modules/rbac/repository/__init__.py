@@ -1,0 +1,1 @@
+"""What this feature asks of the database."""

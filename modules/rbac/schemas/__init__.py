@@ -1,0 +1,1 @@
+"""What this feature takes and gives on the wire."""

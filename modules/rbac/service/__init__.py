@@ -1,0 +1,1 @@
+"""What this feature does, one class per noun."""
