@@ -1,0 +1,1 @@
+"""Append-only security and business events."""
