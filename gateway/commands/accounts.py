@@ -1,0 +1,61 @@
+"""Accounts from the command line: the first sysadmin, and a way back in for somebody who lost theirs."""
+
+import asyncio
+from pathlib import Path
+import sys
+
+from pydantic import TypeAdapter, ValidationError
+import typer
+
+from gateway.commands.installation import installation_of
+from gateway.commands.refusals import Refused
+from gateway.settings import Settings
+from modules.auth.service.accounts import AccountService
+from modules.auth.service.password import PasswordService
+from modules.shared.email_address import EmailAddress
+
+
+def create_admin(settings: Settings, email: str, password: str) -> None:
+    """Make a verified sysadmin. Raises Refused, EmailTaken or WeakPassword."""
+    asyncio.run(_create_admin(settings, _address(email), password))
+    typer.echo(f"{email} is sysadmin and can sign in at {settings.http.public_url}.")
+
+
+def reset_password(settings: Settings, email: str, password: str) -> None:
+    """Replace the password and end all sessions. Raises Refused, UserNotFound or WeakPassword."""
+    asyncio.run(_reset_password(settings, _address(email), password))
+    typer.echo(f"{email} has a new password; all sessions of the account are ended.")
+
+
+def new_password(file: Path | None) -> str:
+    """The password from a file, from standard input (`-`), or typed twice. Raises Refused when there is none."""
+    if file is None:
+        if not sys.stdin.isatty():
+            raise Refused("there is nobody to ask for the password: name a file with --password-file, or - for a pipe")
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        text = sys.stdin.read() if file == Path("-") else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{file}: the password cannot be read") from error
+    password = text.partition("\n")[0].removesuffix("\r")
+    if not password:
+        raise Refused(f"{file}: the first line is empty; it should be the password")
+    return password
+
+
+async def _create_admin(settings: Settings, email: str, password: str) -> None:
+    async with installation_of(settings) as installation:
+        await installation.services.get(AccountService).create_sysadmin(email, password)
+
+
+async def _reset_password(settings: Settings, email: str, password: str) -> None:
+    async with installation_of(settings) as installation:
+        await installation.services.get(PasswordService).replace_as_operator(email, password)
+
+
+def _address(email: str) -> str:
+    try:
+        address: str = TypeAdapter(EmailAddress).validate_python(email)
+    except ValidationError as error:
+        raise Refused(f"{email!r} is no mail address") from error
+    return address

@@ -1,0 +1,80 @@
+// The pages that links in mails open. The secret stands behind the #, where no server log sees it; opening a page uses
+// nothing up, because mail programs open links too: a person's click does.
+
+import { Refusal, call } from "./api.js";
+import { element, field, form } from "./dom.js";
+import { arrived, newPassword } from "./sign-in.js";
+import { text } from "./texts.js";
+
+export function drawVerify(token, draw) {
+  const extra = element("div");
+  const asks = {
+    password_required: () => field(text("password"), { name: "password", type: "password", autocomplete: "current-password" }),
+    set_up_code_required: () => field(text("setUpCode"), { name: "set_up_code", autocomplete: "off" }),
+  };
+  const submit = async (values) => {
+    try {
+      const signedIn = await call("POST", "/auth/email/verify", { token, ...values });
+      if (signedIn) return await arrived(draw);
+      page.replaceChildren(done("verifyTitle", "verified"));
+    } catch (error) {
+      if (!(error instanceof Refusal && asks[error.code])) throw error;
+      if (!extra.querySelector(`[name=${error.code.replace("_required", "")}]`)) extra.append(asks[error.code]());
+      extra.querySelector("input").focus();
+      throw error;
+    }
+  };
+  const page = narrow("verifyTitle", form(submit, text("verify"), extra));
+  return page;
+}
+
+export async function drawReset(token) {
+  const methods = await call("GET", "/auth/methods");
+  const page = narrow(
+    "forgotTitle",
+    form(
+      async ({ password }) => {
+        await call("POST", "/auth/password-reset/confirm", { token, password });
+        page.replaceChildren(done("forgotTitle", "passwordChosen"));
+      },
+      text("choosePassword"),
+      newPassword(methods),
+    ),
+  );
+  return page;
+}
+
+export function drawTakeBack(token) {
+  const page = narrow(
+    "takeBackTitle",
+    form(async () => {
+      await call("POST", "/auth/email/take-back", { token });
+      page.replaceChildren(done("takeBackTitle", "takenBack"));
+    }, text("takeBack")),
+  );
+  return page;
+}
+
+export function drawAccept(token, draw) {
+  return narrow(
+    "invitationTitle",
+    element("p", {}, text("invitationNeedsAccount")),
+    element("p", {}, element("a", { href: `#/register/${encodeURIComponent(token)}` }, text("registerTitle"))),
+    form(async () => {
+      await call("POST", "/invitations/accept", { token });
+      await arrived(draw);
+    }, text("accept")),
+  );
+}
+
+function narrow(title, ...children) {
+  return element("div", { class: "narrow" }, element("h1", {}, text(title)), children);
+}
+
+function done(title, sentence) {
+  return narrow(
+    title,
+    element("p", { class: "note", role: "status" }, text(sentence)),
+    element("p", {}, element("a", { href: "#/" }, text("signIn"))),
+  );
+}

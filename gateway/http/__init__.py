@@ -1,0 +1,1 @@
+"""The HTTP edge: middleware, error answers, health, metrics and the OpenAPI document."""

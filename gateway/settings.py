@@ -1,0 +1,101 @@
+"""The settings of the gateway: every section, what they derive from each other, and what must agree between them."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from modules.auth.settings import AuthSettings
+from modules.mandates.settings import MandatesSettings
+from modules.rbac.settings import RbacSettings
+from modules.shared.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    InstallationSettings,
+    JobsSettings,
+    LoggingSettings,
+    MailSettings,
+    MetricsSettings,
+    RateLimitsSettings,
+    SectionedSettings,
+    SettingsError,
+    is_loopback_host,
+    is_private_transport,
+    render_config,
+    show,
+)
+
+__all__ = ["Settings", "initial_config", "show", "validate"]
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Settings(SectionedSettings):
+    """All settings of an installation. `Settings()` are the defaults; `Settings.load` reads what was set."""
+
+    installation: InstallationSettings = Field(default_factory=InstallationSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    mandates: MandatesSettings = Field(default_factory=MandatesSettings)
+    rbac: RbacSettings = Field(default_factory=RbacSettings)
+    mail: MailSettings = Field(default_factory=MailSettings)
+    jobs: JobsSettings = Field(default_factory=JobsSettings)
+    rate_limits: RateLimitsSettings = Field(default_factory=RateLimitsSettings)
+    logging: LoggingSettings = Field(default_factory=LoggingSettings)
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings)
+
+    @field_validator("auth")
+    @classmethod
+    def _issuer_is_the_public_url(cls, auth: AuthSettings, info: ValidationInfo) -> AuthSettings:
+        return auth if auth.issuer else auth.model_copy(update={"issuer": info.data["http"].public_url})
+
+    @field_validator("mail")
+    @classmethod
+    def _mail_stands_with_the_data(cls, mail: MailSettings, info: ValidationInfo) -> MailSettings:
+        if "directory" in mail.model_fields_set:
+            return mail
+        return mail.model_copy(update={"directory": info.data["installation"].data_directory / "mail"})
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if problems := tuple(self._disagreements()):
+            raise SettingsError(problems)
+        return self
+
+    def _disagreements(self) -> Iterator[str]:
+        if not is_private_transport(self.http.public_url):
+            yield f"[http] public_url: {self.http.public_url} would send passwords in the clear; it must begin with https://"
+        for origin in self.http.allowed_origins:
+            if not is_private_transport(origin):
+                yield f"[http] allowed_origins: {origin} could be anybody on the way; it must begin with https://"
+
+    @property
+    def needs_set_up_code(self) -> bool:
+        """Whether the first account must enter the set-up code: whoever comes first becomes sysadmin.
+
+        A server that listens on this machine alone is still everybody's when a proxy serves it at another address.
+        """
+        choice = self.auth.set_up_code_required
+        public_host = urlsplit(self.http.public_url).hostname or ""
+        local = is_loopback_host(self.http.host) and is_loopback_host(public_host)
+        return choice == "yes" or (choice == "auto" and not local)
+
+
+def initial_config() -> str:
+    """The complete, commented config.ini of a new installation: changes nothing until edited."""
+    return render_config(Settings)
+
+
+def validate(
+    path: Path, *, environment: Mapping[str, str] = _NOTHING, overrides: Mapping[str, str] = _NOTHING
+) -> list[str]:
+    """What is wrong with config.ini, as sentences; an empty list if the gateway would start with it."""
+    try:
+        Settings.load(path, environment=environment, overrides=overrides)
+    except SettingsError as error:
+        return list(error.problems)
+    return []
