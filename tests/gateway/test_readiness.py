@@ -1,0 +1,41 @@
+"""Whether a running process counts itself ready, by the level of its database."""
+
+import asyncpg
+
+from gateway import migrations
+from gateway.wiring import _is_at_level
+from tests.support.gateway import RunningGateway
+from tests.support.postgres import DatabaseUrls
+
+
+async def level_check(running: RunningGateway, urls: DatabaseUrls, change: str) -> tuple[int, str]:
+    """What `/health/ready` says after `change` to the recorded level."""
+    connection = await asyncpg.connect(urls.superuser)
+    await connection.execute(change)
+    await connection.close()
+    async with running.client() as client:
+        answer = await client.get("/health/ready")
+        return answer.status_code, answer.json()["checks"]["level"]
+
+
+class TestAProcessThatRuns:
+    async def test_is_ready_at_its_own_level(self, running: RunningGateway, database_urls: DatabaseUrls) -> None:
+        assert await level_check(running, database_urls, "SELECT 1") == (200, "ok")
+
+    async def test_stays_ready_beside_a_later_version(
+        self, running: RunningGateway, database_urls: DatabaseUrls
+    ) -> None:
+        change = "UPDATE alembic_version SET version_num = 'of a later version'"
+        assert await level_check(running, database_urls, change) == (200, "ok")
+
+    async def test_is_not_ready_without_a_level(self, running: RunningGateway, database_urls: DatabaseUrls) -> None:
+        assert await level_check(running, database_urls, "DELETE FROM alembic_version") == (503, "failed")
+
+    async def test_is_not_ready_at_an_earlier_level(self, running: RunningGateway) -> None:
+        assert await _is_at_level(running.database, too_early=frozenset())
+        assert not await _is_at_level(running.database, too_early=frozenset({migrations.expected_level()}))
+
+
+class TestEarlierLevels:
+    def test_do_not_hold_the_expected_one(self) -> None:
+        assert migrations.expected_level() not in migrations.earlier_levels()

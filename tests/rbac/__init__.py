@@ -1,0 +1,1 @@
+"""Facts about roles, rules and decisions."""
