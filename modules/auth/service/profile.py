@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import LastSysadmin, UserNotFound
 from modules.auth.models import User
@@ -12,10 +14,12 @@ from modules.auth.schemas.accounts import ProfilePatch, UserRead
 from modules.auth.service.mail_texts import Notice
 from modules.auth.service.mails import send_notice
 from modules.auth.service.recent import demand_recent
-from modules.auth.service.sessions import SessionService, read_session
+from modules.auth.service.sessions import read_session
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller
+from modules.shared.database import Database
+from modules.shared.ids import UserId
 from modules.shared.versions import ExpectedVersions, require_version
 
 
@@ -32,8 +36,12 @@ class PersonalRecords(Protocol):
 class Departure(Protocol):
     """Something a person cannot leave behind."""
 
-    async def check(self, caller: Caller) -> None:
-        """Raise a Conflict that says what must be handed over first."""
+    async def check(self, session: AsyncSession, user_id: UserId) -> None:
+        """Raise a Conflict that says what must be handed over first.
+
+        `session` works across mandates and is the transaction in which the person leaves; what the answer rests on is
+        locked until it ends.
+        """
         ...
 
 
@@ -42,14 +50,14 @@ class ProfileService:
 
     def __init__(
         self,
-        sessions: SessionService,
+        database: Database,
         audit: AuditLog,
         settings: AuthSettings,
         *,
         records: Sequence[PersonalRecords] = (),
         departures: Sequence[Departure] = (),
     ) -> None:
-        self._sessions = sessions
+        self._database = database
         self._audit = audit
         self._settings = settings
         self._records = records
@@ -89,24 +97,32 @@ class ProfileService:
     async def leave(self, caller: Caller) -> UserRead:
         """Have the account erased after the grace; every session ends, and signing in before then keeps it.
 
-        Raises StepUpRequired, LastSysadmin, and what the features' departures raise.
+        Raises StepUpRequired, LastSysadmin, and what the features' departures raise. Asking whether somebody may leave
+        and their leaving are one transaction, of the system login: it sees every mandate they are in.
         """
         demand_recent(caller, self._settings.recent_login)
-        await users.lock_sysadmins(caller.db)
-        user = await users.lock_user(caller.db, caller.user.id)
-        if user is None:
-            raise UserNotFound
-        if user.is_sysadmin and not await users.has_other_sysadmin(caller.db, user.id):
-            raise LastSysadmin
-        for departure in self._departures:
-            await departure.check(caller)
-        user.delete_after = clock.now() + self._settings.account_deletion_grace
+        async with self._database.system_session() as session:
+            await users.lock_sysadmins(session)
+            for departure in self._departures:
+                await departure.check(session, caller.user.id)
+            user = await users.lock_user(session, caller.user.id)
+            if user is None:
+                raise UserNotFound
+            if user.is_sysadmin and not await users.has_other_sysadmin(session, user.id):
+                raise LastSysadmin
+            return await self._leave(session, caller, user)
+
+    async def _leave(self, session: AsyncSession, caller: Caller, user: User) -> UserRead:
+        now = clock.now()
+        user.delete_after = now + self._settings.account_deletion_grace
         user.version += 1
-        await self._sessions.end_all_of(caller, user, "account_deletion")
+        user.ver += 1  # ends every access token, as the sessions end
+        await session.flush()
+        await session_repository.revoke_of_user(session, caller.user.id, "account_deletion", now)
         subject = Subject("user", user.id)
         details = {"delete_after": user.delete_after.isoformat()}
-        self._audit.record(caller.db, "account_deletion_asked", by=caller, subject=subject, details=details)
-        await send_notice(caller.db, caller.user.id, Notice.DELETION)
+        self._audit.record(session, "account_deletion_asked", by=caller, subject=subject, details=details)
+        await send_notice(session, caller.user.id, Notice.DELETION)
         return UserRead.model_validate(user)
 
     async def _own(self, caller: Caller) -> User:

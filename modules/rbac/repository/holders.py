@@ -19,6 +19,7 @@ from modules.shared.ids import GroupId, InstanceId, MandateId, RoleId, UserId
 from modules.shared.rules import Priority, RoleBinding
 
 _LOCK = text("SELECT now() FROM mandates WHERE id = :mandate FOR NO KEY UPDATE")
+_LOCK_PERSON = text("SELECT FROM users WHERE id = :user FOR UPDATE")
 
 # What is held later is read too: it is compared for the time when it will be held. LEAST and GREATEST pass over NULLs.
 _HELD = text("""
@@ -152,6 +153,13 @@ async def lock_mandate(session: AsyncSession, mandate_id: MandateId) -> datetime
     return now or clock.now()
 
 
+async def lock_person(session: AsyncSession, user_id: UserId) -> None:
+    """Let nothing new refer to this person, such as a membership, until the transaction ends. Needs a system
+    session.
+    """
+    await session.execute(_LOCK_PERSON, {"user": user_id})
+
+
 async def stands(session: AsyncSession, mandate_id: MandateId, user_id: UserId) -> bool:
     """Whether this person can act here now: an account in use, and an active membership or else the sysadmin flag."""
     return bool(await session.scalar(_STANDS, {"mandate": mandate_id, "user": user_id}))
@@ -225,5 +233,5 @@ def binding_of(role_id: UUID, version: UUID, scope: str, *, is_root: bool) -> Ro
 
 
 async def mandates_of(session: AsyncSession, user_id: UserId) -> Sequence[MandateId]:
-    """The mandates a person is a member of. Needs a system session."""
+    """The mandates a person is a member of, by id. Needs a system session."""
     return (await session.scalars(_MANDATES, {"user": user_id})).all()
