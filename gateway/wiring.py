@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+import re
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from starlette.types import Scope
 
 from gateway import migrations
 from gateway.features import TASKS
-from gateway.http.errors import CsrfRefused, OriginNotAllowed
+from gateway.http.errors import CsrfRefused, MalformedDeviceId, OriginNotAllowed
 from gateway.system.service import SystemService
 from modules.audit.service import AuditLog, AuditTrail, RefusalLog
 from modules.auth.cookies import CookieNames
@@ -27,6 +28,7 @@ from modules.auth.service.accounts import AccountService
 from modules.auth.service.activity import ActivityService
 from modules.auth.service.clean_up import CleanUp
 from modules.auth.service.email_address import EmailAddressService
+from modules.auth.service.entrance import Entrance
 from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
 from modules.auth.service.keys import KeyStore
@@ -37,6 +39,7 @@ from modules.auth.service.password import PasswordService
 from modules.auth.service.profile import ProfileService
 from modules.auth.service.refresh import RefreshService
 from modules.auth.service.registration import RegistrationService
+from modules.auth.service.second_factors import ChosenFactors
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in import SignInService
 from modules.auth.service.sign_out import SignOutService
@@ -87,6 +90,9 @@ from modules.shared.worker import Worker
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
+
+
+_DEVICE_ID = re.compile("[ -~]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,7 @@ def _add_identity(gateway: "Gateway", database: Database, audit: AuditLog, servi
     limits = services.get(AuthLimits)
     issuer = services.add(TokenIssuer(services.get(KeyStore), tokens, auth))
     sessions = services.add(SessionService(issuer, audit, auth))
+    entrance = services.add(Entrance(sessions, ChosenFactors(), audit))
     beginnings = services.get(MandateBeginnings)
     accounts = services.add(
         AccountService(
@@ -177,13 +184,13 @@ def _add_identity(gateway: "Gateway", database: Database, audit: AuditLog, servi
     refusals = services.get(RefusalLog)
     services.add(RefreshService(database, issuer, limits, audit, auth))
     services.add(SignOutService(issuer, tokens, audit))
-    services.add(SignInService(database, passwords, sessions, limits, audit, refusals))
-    services.add(RegistrationService(database, passwords, accounts, sessions, limits, invitations, auth))
+    services.add(SignInService(database, passwords, entrance, sessions, limits, audit, refusals))
+    services.add(RegistrationService(database, passwords, accounts, entrance, limits, invitations, auth))
     changes = services.add(PasswordService(database, passwords, sessions, limits, audit, auth))
-    services.add(EmailAddressService(sessions, limits, audit, auth))
+    services.add(EmailAddressService(database, sessions, changes, limits, audit, auth))
     departure = AdministratorDeparture(MandateAdministrators(services.get(ItemCatalogue)))
     services.add(ProfileService(database, audit, auth, departures=(departure,)))
-    services.add(UsersAdministration(sessions, changes, audit, auth))
+    services.add(UsersAdministration(sessions, changes, limits, audit, auth))
     services.add(SysadminService(database, audit, auth))
     services.add(TokensAdministration(audit, auth))
     services.add(KeyRotation(database, services.get(KeyStore), audit, auth))
@@ -294,14 +301,21 @@ def worker(gateway: "Gateway", urls: DatabaseUrls, database: Database, services:
 
 
 def client_of(scope: Scope) -> Client:
-    """Where a request comes from, as the edge found it."""
+    """Where a request comes from, as the edge found it. Raises MalformedDeviceId."""
+    client = _client_of(scope)
+    if client.device_id and not _DEVICE_ID.fullmatch(client.device_id):
+        raise MalformedDeviceId(pointer="X-Device-Id")
+    return client
+
+
+def _client_of(scope: Scope) -> Client:
     state = scope["state"]
     user_agent = device_id = ""
     for name, value in scope["headers"]:
         if name == b"user-agent":
             user_agent = value[:300].decode("latin-1")
         elif name == b"x-device-id":
-            device_id = value[:64].decode("latin-1")
+            device_id = value.decode("latin-1")
     return Client(state["client_address"], user_agent, state["request_id"], device_id or None)
 
 
@@ -309,7 +323,7 @@ def note_refusal(refusal: DomainError, scope: Scope) -> None:
     """Audit what the edge refuses a stranger: a forged request, a limit used up. The rest are slips of clients."""
     if isinstance(refusal, CsrfRefused | OriginNotAllowed | TooManyRequests):
         found: Services = getattr(scope["app"].state, SERVICES)
-        found.get(RefusalLog).refused(refusal, user_id=None, mandate_id=None, client=client_of(scope))
+        found.get(RefusalLog).refused(refusal, user_id=None, mandate_id=None, client=_client_of(scope))
 
 
 async def _root_mandate(database: Database) -> MandateId:

@@ -15,6 +15,7 @@ class CookieNames:
     refresh: str
     device: str
     flow: str
+    pending: str
     secure: bool
 
     @classmethod
@@ -22,7 +23,14 @@ class CookieNames:
         """The names in force under `[http] public_url`."""
         secure = urlsplit(public_url).scheme == "https"
         prefix = "__Host-" if secure else ""
-        return cls(f"{prefix}auth_token", f"{prefix}refresh_token", f"{prefix}device", f"{prefix}flow", secure)
+        return cls(
+            f"{prefix}auth_token",
+            f"{prefix}refresh_token",
+            f"{prefix}device",
+            f"{prefix}flow",
+            f"{prefix}pending",
+            secure,
+        )
 
 
 def read_cookie(header: str, name: str) -> str | None:

@@ -140,6 +140,20 @@ class LoginFailed(Unauthenticated):
     title = Text(en="Mail address or password is wrong", de="Mailadresse oder Passwort ist falsch")
 
 
+class PendingSignInEnded(Unauthenticated):
+    """401: there is no sign-in that waits for a second factor: it took too long, was completed, or began elsewhere."""
+
+    code = "pending_sign_in_ended"
+    title = Text(en="Please sign in again from the beginning", de="Bitte beginnen Sie die Anmeldung von vorn")
+
+
+class SecondFactorRequired(Forbidden):
+    """403: the account has a second factor, which this way of signing in cannot ask for; `factors` names them."""
+
+    code = "second_factor_required"
+    title = Text(en="This account needs a second factor", de="Dieses Konto verlangt einen zweiten Faktor")
+
+
 class StepUpRequired(Forbidden):
     """403: this needs a recent sign-in; `factors` says what to prove at `POST /auth/step-up`."""
 

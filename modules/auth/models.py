@@ -59,11 +59,69 @@ class Device(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(_Moment)
 
 
+class Identity(Base):
+    """Who a user is at a provider: `issuer` and `subject` as the provider's ID token names them."""
+
+    __tablename__ = "identities"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    authority: Mapped[str]
+    issuer: Mapped[str]
+    subject: Mapped[str]
+    tenant: Mapped[str | None]
+    email: Mapped[str | None]
+    linked_at: Mapped[datetime] = mapped_column(_Moment)
+    last_used_at: Mapped[datetime] = mapped_column(_Moment)
+
+
+class Passkey(Base):
+    """A WebAuthn credential of a user; `sign_count` as the authenticator last told it."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    credential_id: Mapped[bytes]
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int]
+    transports: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    aaguid: Mapped[str] = mapped_column(default="")
+    backed_up: Mapped[bool] = mapped_column(default=False)
+    name: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+
+class TotpCredential(Base):
+    """The seed of a user's authenticator app, sealed; counts once `confirmed_at` is set."""
+
+    __tablename__ = "totp_credentials"
+
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sealed_seed: Mapped[bytes]
+    last_step: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+    confirmed_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+
+class BackupCode(Base):
+    """One of the codes for the day the other factor is lost, as an argon2id hash."""
+
+    __tablename__ = "backup_codes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    code_hash: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+    used_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+
 class UserSession(Base):
     """One sign-in on one device.
 
-    `generation` counts its refresh tokens; `confirmed_generation` is the newest of which an access token was used, so
-    that its answer cannot have been lost.
+    `tenant` and `proven_email` are what the sign-in itself proved. `generation` counts its refresh tokens;
+    `confirmed_generation` is the newest of which an access token was used, so that its answer cannot have been lost.
     """
 
     __tablename__ = "sessions"
@@ -71,6 +129,9 @@ class UserSession(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID]
     authority: Mapped[str]
+    identity_id: Mapped[UUID | None]
+    tenant: Mapped[str | None]
+    proven_email: Mapped[str | None]
     amr: Mapped[list[str]] = mapped_column(ARRAY(Text))
     authenticated_at: Mapped[datetime] = mapped_column(_Moment)
     device_name: Mapped[str] = mapped_column(default="")

@@ -279,7 +279,15 @@ class ContextAuthorizer:
             self._client_of(scope),
             UnitOfWork(lambda: self._database.open(tenant, read_only=read_only), scope["fastapi_function_astack"]),
             CurrentUser(user_id, row.slug, row.email, row.display_name, row.language, row.is_sysadmin),
-            Login(claims.session_id, claims.token_id, row.authority, tuple(row.amr), row.authenticated_at),
+            Login(
+                claims.session_id,
+                claims.token_id,
+                row.authority,
+                tuple(row.amr),
+                row.authenticated_at,
+                row.tenant,
+                row.proven_email,
+            ),
         )
 
     async def _decide(

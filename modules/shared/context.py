@@ -41,13 +41,18 @@ class CurrentUser(NamedTuple):
 
 
 class Login(NamedTuple):
-    """The sign-in session the credential belongs to. `amr` as in RFC 8176."""
+    """The sign-in session the credential belongs to. `amr` as in RFC 8176.
+
+    `tenant` (a directory of Microsoft's) and `proven_email` are what the sign-in itself proved.
+    """
 
     session_id: SessionId
     token_id: TokenId
     authority: str
     amr: tuple[str, ...]
     authenticated_at: datetime
+    tenant: str | None = None
+    proven_email: str | None = None
 
     def is_recent(self, within: timedelta, now: datetime | None = None) -> bool:
         """Whether the person proved themselves at most `within` ago; a refresh does not count."""

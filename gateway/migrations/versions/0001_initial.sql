@@ -36,10 +36,63 @@ CREATE TABLE devices (
 );
 CREATE INDEX devices_user ON devices (user_id);
 
+-- Who a person is at a provider. The key is what the provider calls permanent, never a mail address.
+CREATE TABLE identities (
+    id uuid PRIMARY KEY,
+    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+    authority text NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    tenant text,
+    email text,
+    linked_at timestamptz NOT NULL,
+    last_used_at timestamptz NOT NULL,
+    UNIQUE (authority, issuer, subject)
+);
+CREATE INDEX identities_user ON identities (user_id);
+
+-- Second factors. A passkey alone is two: the device, and the finger or code that unlocks it.
+CREATE TABLE passkeys (
+    id uuid PRIMARY KEY,
+    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+    credential_id bytea NOT NULL UNIQUE,
+    public_key bytea NOT NULL,
+    sign_count bigint NOT NULL,
+    transports text[] NOT NULL DEFAULT '{}',
+    aaguid text NOT NULL DEFAULT '',
+    backed_up boolean NOT NULL DEFAULT false,
+    name text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL,
+    last_used_at timestamptz
+);
+CREATE INDEX passkeys_user ON passkeys (user_id);
+
+-- `last_step` is the newest time step whose code was used: a code works once (RFC 6238, section 5.2).
+CREATE TABLE totp_credentials (
+    user_id uuid PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    sealed_seed bytea NOT NULL,
+    last_step bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL,
+    confirmed_at timestamptz
+);
+
+CREATE TABLE backup_codes (
+    id uuid PRIMARY KEY,
+    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+    code_hash text NOT NULL,
+    created_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX backup_codes_user ON backup_codes (user_id);
+
+-- `tenant` and `proven_email` are what the sign-in itself proved: a directory of Microsoft's, a mail address.
 CREATE TABLE sessions (
     id uuid PRIMARY KEY,
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
     authority text NOT NULL,
+    identity_id uuid REFERENCES identities ON DELETE SET NULL,
+    tenant text,
+    proven_email text,
     amr text[] NOT NULL,
     authenticated_at timestamptz NOT NULL,
     device_name text NOT NULL DEFAULT '',
@@ -114,7 +167,7 @@ SELECT maintain_access_token_partitions(interval '1 day');
 CREATE TABLE tokens (
     id uuid PRIMARY KEY,
     purpose text NOT NULL CHECK (purpose IN ('refresh', 'api_key', 'magic_link', 'password_reset', 'email_verification',
-        'email_take_back', 'invitation', 'ticket', 'flow', 'data_connection')),
+        'email_take_back', 'invitation', 'ticket', 'flow', 'pending_sign_in', 'passkey_ceremony', 'data_connection')),
     user_id uuid REFERENCES users ON DELETE CASCADE,
     session_id uuid REFERENCES sessions ON DELETE CASCADE,
     authority text NOT NULL,
@@ -510,7 +563,8 @@ GRANT USAGE ON SCHEMA public TO mandate_auth, mandate_app, mandate_system;
 GRANT SELECT ON alembic_version TO mandate_app, mandate_system;
 
 GRANT SELECT (id, session_id, generation, expires_at, revoked_at) ON access_tokens TO mandate_auth;
-GRANT SELECT (id, user_id, authority, amr, authenticated_at, last_seen_at, confirmed_generation, expires_at, revoked_at) ON sessions TO mandate_auth;
+GRANT SELECT (id, user_id, authority, tenant, proven_email, amr, authenticated_at, last_seen_at, confirmed_generation, expires_at, revoked_at)
+    ON sessions TO mandate_auth;
 GRANT SELECT (id, slug, email, display_name, language, state, is_sysadmin, ver) ON users TO mandate_auth;
 GRANT SELECT (id, key_set_number, epoch, root_mandate_id, caps) ON installation TO mandate_auth;
 GRANT SELECT ON mandates, memberships, group_members, feature_instances, instance_access, roles, access_rules, role_assignments, sysadmin_entries
@@ -526,13 +580,14 @@ GRANT INSERT (id, slug, email, display_name, avatar_url, language, time_zone, st
 GRANT UPDATE (display_name, avatar_url, language, time_zone, state, email, ver, home_mandate_id, delete_after, version) ON users TO mandate_app;
 GRANT SELECT ON installation TO mandate_app;
 GRANT UPDATE (set_up_code_hash) ON installation TO mandate_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON password_credentials, devices, tokens, registrations, idempotency_keys TO mandate_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, tokens, registrations, idempotency_keys
+    TO mandate_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON memberships, groups, group_members, feature_instances, instance_access, invitations, roles, access_rules,
     role_assignments, scheduled_grants TO mandate_app;
 GRANT SELECT, INSERT, UPDATE ON sysadmin_entries TO mandate_app;
 GRANT SELECT, INSERT ON audit_events, audit_subjects TO mandate_app;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, password_credentials, devices, sessions, access_tokens, tokens, registrations, signing_keys,
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, sessions, access_tokens, tokens, registrations, signing_keys,
     mandates, memberships, groups, group_members, feature_instances, instance_access, invitations, roles, access_rules, role_assignments,
     scheduled_grants, sysadmin_entries, idempotency_keys TO mandate_system;
 GRANT SELECT, UPDATE ON installation TO mandate_system;

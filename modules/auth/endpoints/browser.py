@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from modules.auth.cookies import CookieNames, read_cookie
 from modules.auth.endpoints.signatures import Names
 from modules.auth.errors import InvalidToken
+from modules.auth.service.entrance import PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.signed_tokens import SignedTokens
 from modules.shared import clock
@@ -30,12 +31,13 @@ class BrowserCookies:
     refresh: str | None
     device: str | None
     flow: str | None
+    pending: str | None
 
 
 async def _cookies(connection: HTTPConnection, names: Names) -> BrowserCookies:
     header = "; ".join(connection.headers.getlist("cookie"))
     return BrowserCookies(
-        *(read_cookie(header, name) for name in (names.access, names.refresh, names.device, names.flow))
+        *(read_cookie(header, name) for name in (names.access, names.refresh, names.device, names.flow, names.pending))
     )
 
 
@@ -65,6 +67,16 @@ def keep_session(response: Response, names: CookieNames, opened: OpenedSession) 
     _set(response, names, names.refresh, tokens.refresh, tokens.refresh_expires_at)
     if opened.device_secret is not None:
         _set(response, names, names.device, opened.device_secret, clock.now() + _DEVICE_LIFETIME)
+
+
+def keep_pending(response: Response, names: CookieNames, pending: PendingSignIn) -> None:
+    """Let the browser complete the sign-in with a second factor."""
+    _set(response, names, names.pending, pending.secret, pending.expires_at)
+
+
+def forget_pending(response: Response, names: CookieNames) -> None:
+    """The sign-in is complete."""
+    _delete(response, names, names.pending)
 
 
 def keep_flow(response: Response, names: CookieNames, secret: str, lifetime: timedelta) -> None:

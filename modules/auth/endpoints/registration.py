@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Response
 from starlette.requests import Request
 
-from modules.auth.endpoints.browser import Cookies, forget_flow, keep_flow, keep_session
-from modules.auth.endpoints.sign_in import signed_in
+from modules.auth.endpoints.browser import Cookies, forget_flow, keep_flow
+from modules.auth.endpoints.sign_in import let_in
 from modules.auth.endpoints.signatures import (
+    HALF_SIGNED_IN,
     UNPROVEN,
     AskingForMail,
     EmailAddresses,
@@ -15,7 +16,7 @@ from modules.auth.endpoints.signatures import (
     SettingsOfAuth,
 )
 from modules.auth.schemas.accounts import Accepted, LinkRequest, RegisterRequest, VerifyRequest
-from modules.auth.schemas.sessions import SignedIn
+from modules.auth.schemas.sessions import SecondFactorWanted, SignedIn
 from modules.shared.i18n import Text, negotiate_language
 
 router = APIRouter(prefix="/auth", tags=["auth"])
@@ -47,7 +48,7 @@ async def register(
     "/email/verify",
     operation_id="verify_email",
     summary="Open the link of a mail",
-    responses={**UNPROVEN, 204: {"description": "A changed address counts from now on."}},
+    responses={**UNPROVEN, **HALF_SIGNED_IN, 204: {"description": "A changed address counts from now on."}},
 )
 async def verify_email(
     visitor: HoldingASecret,
@@ -57,24 +58,25 @@ async def verify_email(
     cookies: Cookies,
     names: Names,
     response: Response,
-) -> SignedIn | None:
+) -> SignedIn | SecondFactorWanted | None:
     """Finishes a registration and signs in, or proves a changed address (then 204).
 
     A registration opened in another browser than the one that registered needs the password again.
     """
-    if await addresses.is_change(visitor, link.token):
+    if await addresses.is_change(link.token):
         await addresses.prove_change(visitor, link.token)
         response.status_code = 204
         return None
     opened = await registrations.verify(
         visitor, link.token, flow=cookies.flow, password=link.password, set_up_code=link.set_up_code
     )
-    keep_session(response, names, opened)
     forget_flow(response, names)
-    return signed_in(opened)
+    return let_in(response, names, opened)
 
 
 @router.post("/email/take-back", status_code=204, operation_id="take_back_email", summary="Take a changed address back")
 async def take_back_email(visitor: HoldingASecret, link: LinkRequest, addresses: EmailAddresses) -> None:
-    """The former address is the account's again, and every session ends."""
+    """The former address is the account's again. Every session ends, and the password is gone: a link to choose another
+    is sent to that address.
+    """
     await addresses.take_back(visitor, link.token)

@@ -3,15 +3,18 @@
 from fastapi import APIRouter, Response
 from starlette.requests import Request
 
+from modules.auth.cookies import CookieNames
 from modules.auth.endpoints.browser import (
     Cookies,
     ForgetsSession,
     bearer_of,
     came_by_cookie,
     forget_session,
+    keep_pending,
     keep_session,
 )
 from modules.auth.endpoints.signatures import (
+    HALF_SIGNED_IN,
     UNPROVEN,
     Accounts,
     HoldingASecret,
@@ -28,7 +31,8 @@ from modules.auth.endpoints.signatures import (
 )
 from modules.auth.errors import InvalidToken
 from modules.auth.schemas.accounts import LoginRequest, MethodsRead, StepUpRequest
-from modules.auth.schemas.sessions import RevokedCount, SessionTokens, SignedIn, SteppedUp
+from modules.auth.schemas.sessions import RevokedCount, SecondFactorWanted, SessionTokens, SignedIn, SteppedUp
+from modules.auth.service.entrance import PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.shared import clock
 
@@ -49,7 +53,9 @@ async def list_sign_in_methods(visitor: LookingAround, accounts: Accounts, setti
     )
 
 
-@router.post("/login", operation_id="log_in", summary="Sign in with a password", responses=UNPROVEN)
+@router.post(
+    "/login", operation_id="log_in", summary="Sign in with a password", responses={**UNPROVEN, **HALF_SIGNED_IN}
+)
 async def log_in(
     visitor: ProvingThemselves,
     credentials: LoginRequest,
@@ -57,11 +63,12 @@ async def log_in(
     cookies: Cookies,
     names: Names,
     response: Response,
-) -> SignedIn:
-    """Opens a session and sets its cookies. Scripts use `POST /auth/token`."""
+) -> SignedIn | SecondFactorWanted:
+    """Opens a session and sets its cookies; 202 when a second factor is still to be shown. Scripts use
+    `POST /auth/token`.
+    """
     opened = await sign_ins.sign_in(visitor, credentials.email, credentials.password, device_secret=cookies.device)
-    keep_session(response, names, opened)
-    return signed_in(opened)
+    return let_in(response, names, opened)
 
 
 @router.post("/refresh", operation_id="refresh_session", summary="Renew the session's cookies", responses=UNPROVEN)
@@ -110,6 +117,18 @@ async def log_out_everywhere(
     revoked = await sessions.end_all(caller)
     forget_session(response, names)
     return RevokedCount(revoked=revoked)
+
+
+def let_in(
+    response: Response, names: CookieNames, admitted: OpenedSession | PendingSignIn
+) -> SignedIn | SecondFactorWanted:
+    """The answer of every way in, with its cookies: the session, or 202 and what is still to be shown."""
+    if isinstance(admitted, PendingSignIn):
+        keep_pending(response, names, admitted)
+        response.status_code = 202
+        return SecondFactorWanted.model_validate({"factors": list(admitted.factors), "expires_at": admitted.expires_at})
+    keep_session(response, names, admitted)
+    return signed_in(admitted)
 
 
 def signed_in(opened: OpenedSession) -> SignedIn:

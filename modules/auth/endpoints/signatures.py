@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final
 
 from modules.auth.cookies import CookieNames
+from modules.auth.schemas.sessions import SecondFactorWanted
 from modules.auth.service.accounts import AccountService
 from modules.auth.service.email_address import EmailAddressService
 from modules.auth.service.issuing import TokenIssuer
@@ -54,3 +55,7 @@ Verifier = Annotated[SignedTokens, service(SignedTokens)]
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 UNPROVEN: Final[dict[int | str, dict[str, Any]]] = {401: {"description": "Unauthorized", "content": _PROBLEM}}
 """For a public route that refuses credentials: the OpenAPI document cannot know by itself."""
+HALF_SIGNED_IN: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": SecondFactorWanted, "description": "One proof is shown; a second factor completes the sign-in."}
+}
+"""For every way in: whoever has set up a second factor gets this first."""

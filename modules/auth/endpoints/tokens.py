@@ -6,9 +6,17 @@ from fastapi import APIRouter, Form
 
 from modules.auth.endpoints.sign_in import session_tokens
 from modules.auth.endpoints.signatures import HoldingASecret, ProvingThemselves, Refreshes, SignIns, SignOuts
-from modules.auth.errors import InvalidGrant, InvalidToken, InvalidTokenRequest, LoginFailed, UnsupportedGrantType
+from modules.auth.errors import (
+    InvalidGrant,
+    InvalidToken,
+    InvalidTokenRequest,
+    LoginFailed,
+    SecondFactorRequired,
+    UnsupportedGrantType,
+)
 from modules.auth.schemas.accounts import TokenRequest
 from modules.auth.schemas.sessions import SessionTokens
+from modules.auth.service.entrance import PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.shared.context import Visitor
 from modules.shared.wire import StorableText
@@ -53,9 +61,12 @@ async def _by_password(visitor: Visitor, request: TokenRequest, sign_ins: SignIn
         if not getattr(request, parameter):
             raise InvalidTokenRequest(parameter)
     try:
-        return await sign_ins.sign_in(visitor, request.username.strip().lower(), request.password)
+        admitted = await sign_ins.sign_in(visitor, request.username.strip().lower(), request.password)
     except LoginFailed as error:
         raise InvalidGrant from error
+    if isinstance(admitted, PendingSignIn):
+        raise SecondFactorRequired(factors=list(admitted.factors))
+    return admitted
 
 
 async def _by_refresh_token(visitor: Visitor, request: TokenRequest, refreshes: Refreshes) -> OpenedSession:

@@ -39,7 +39,7 @@ async def get_user(context: MayReadUsers, user_id: UserId, users: Users) -> User
 
 @router.post("/{user_id}/disable", operation_id="disable_user", summary="Block an account")
 async def disable_user(context: MayUpdateUsers, user_id: UserId, users: Users) -> UserRead:
-    """Effective on the account's next request; its sessions end."""
+    """Effective on the account's next request; its sessions end. Needs a recent sign-in."""
     return await users.disable(context, user_id)
 
 
@@ -51,7 +51,7 @@ async def enable_user(context: MayUpdateUsers, user_id: UserId, users: Users) ->
 
 @router.post("/{user_id}/password-reset", status_code=202, operation_id="start_password_reset", summary="Send a reset")
 async def start_password_reset(context: MayUpdateUsers, user_id: UserId, users: Users) -> None:
-    """Sends the account's owner the link to choose a new password."""
+    """Sends the account's owner the link to choose a new password. Needs a recent sign-in."""
     await users.start_reset(context, user_id)
 
 

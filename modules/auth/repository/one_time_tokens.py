@@ -83,6 +83,12 @@ async def revoke_open(session: AsyncSession, user_id: UserId, purposes: Sequence
     await session.execute(statement.values(revoked_at=now).execution_options(synchronize_session=False))
 
 
+async def revoke_all_open_but(session: AsyncSession, user_id: UserId, purpose: str, now: datetime) -> None:
+    """End a user's open tokens of every purpose except this one."""
+    statement = update(Token).where(Token.user_id == user_id, Token.purpose != purpose, *_open(now))
+    await session.execute(statement.values(revoked_at=now).execution_options(synchronize_session=False))
+
+
 async def revoke_issued_since(
     session: AsyncSession, user_id: UserId, purpose: str, since: datetime, now: datetime
 ) -> None:

@@ -69,6 +69,12 @@ async def set_password(session: AsyncSession, user_id: UUID, password_hash: str,
     await session.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=values))
 
 
+async def forget_password(session: AsyncSession, user_id: UUID) -> None:
+    """Leave a user without a password: nobody signs in by one until a reset sets it."""
+    statement = delete(PasswordCredential).where(PasswordCredential.user_id == user_id)
+    await session.execute(statement.execution_options(synchronize_session=False))
+
+
 async def find_owner(session: AsyncSession, email: str, now: datetime) -> UserId | None:
     """Whose address this is: the user who has it, or who can still take it back."""
     reserved = select(Token.user_id).where(

@@ -1,6 +1,7 @@
 """Sessions and tokens on the wire."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,6 +40,13 @@ class SignedIn(BaseModel):
     user: UserRead
     session: SessionRead
     access_expires_at: datetime = Field(description="Refresh before this moment.")
+
+
+class SecondFactorWanted(BaseModel):
+    """One proof is shown; the sign-in is completed by one of these factors, in this browser, before it expires."""
+
+    factors: list[Literal["totp", "passkey", "backup_code"]]
+    expires_at: datetime
 
 
 class SessionTokens(BaseModel):

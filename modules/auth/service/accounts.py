@@ -45,10 +45,10 @@ class NewAccountHome(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """A person whose address is proven."""
+    """A person whose address is proven; without a password they come in another way."""
 
     email: str
-    password_hash: str
+    password_hash: str | None
     display_name: str = ""
     language: Language | None = None
 
@@ -152,7 +152,8 @@ class AccountService:
         )
         session.add(user)
         await session.flush()
-        await users.set_password(session, user.id, account.password_hash, now)
+        if account.password_hash is not None:
+            await users.set_password(session, user.id, account.password_hash, now)
         await registrations.drop_for(session, account.email)
         return user
 

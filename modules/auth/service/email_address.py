@@ -1,23 +1,25 @@
 """Changing one's mail address: it counts when the new one is proven, and the old one can take it back for a while."""
 
+from datetime import datetime
 from typing import Final
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import EmailTaken, LinkNotValid
 from modules.auth.keys import hash_secret
 from modules.auth.models import Token, User
-from modules.auth.repository import one_time_tokens, registrations, users
+from modules.auth.repository import devices, one_time_tokens, registrations, users
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail
 from modules.auth.service.mails import send_link
-from modules.auth.service.password import RESET
+from modules.auth.service.password import RESET, PasswordService
 from modules.auth.service.recent import demand_recent
 from modules.auth.service.registration import VERIFICATION
 from modules.auth.service.sessions import SessionService
-from modules.auth.service.sign_in import LOCAL
+from modules.auth.service.sign_in_proof import LOCAL
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
+from modules.shared.database import Database
 from modules.shared.ids import UserId
 
 TAKE_BACK: Final = "email_take_back"
@@ -26,8 +28,18 @@ TAKE_BACK: Final = "email_take_back"
 class EmailAddressService:
     """Changes addresses and takes changes back."""
 
-    def __init__(self, sessions: SessionService, limits: AuthLimits, audit: AuditLog, settings: AuthSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sessions: SessionService,
+        passwords: PasswordService,
+        limits: AuthLimits,
+        audit: AuditLog,
+        settings: AuthSettings,
+    ) -> None:
+        self._database = database
         self._sessions = sessions
+        self._passwords = passwords
         self._limits = limits
         self._audit = audit
         self._settings = settings
@@ -51,9 +63,10 @@ class EmailAddressService:
         await caller.db.flush()
         await send_link(caller.db, token_id)
 
-    async def is_change(self, visitor: Visitor, secret: str) -> bool:
+    async def is_change(self, secret: str) -> bool:
         """Whether the link proves a changed address, and not a registration."""
-        token = await one_time_tokens.find_open(visitor.db, VERIFICATION, hash_secret(secret), clock.now())
+        async with self._database.session() as session:
+            token = await one_time_tokens.find_open(session, VERIFICATION, hash_secret(secret), clock.now())
         return token is not None and token.payload.get("mail") == LinkMail.EMAIL_CHANGE
 
     async def prove_change(self, visitor: Visitor, secret: str) -> None:
@@ -69,17 +82,32 @@ class EmailAddressService:
         self._record(visitor, "email_changed", user)
 
     async def take_back(self, visitor: Visitor, secret: str) -> None:
-        """Use the old address's link: it is the account's again, and every session ends. Raises LinkNotValid."""
+        """Use the old address's link: it is the account's again, and whoever changed it has no way in any more.
+
+        Every session ends; known browsers, open links and the password are gone, and the owner is sent a link to choose
+        another. Raises LinkNotValid.
+        """
         await self._limits.attempt_from(visitor.client)
         token = await one_time_tokens.consume(visitor.db, TAKE_BACK, hash_secret(secret), clock.now())
         user = await self._user_of(visitor, token)
         if token is None or user is None:
             raise LinkNotValid(pointer="/token")
         await self._rename(visitor, user, str(token.payload["email"]))
-        # Whoever changed the address went through others, perhaps, and must not get one of those back.
-        await one_time_tokens.revoke_issued_since(visitor.db, UserId(user.id), TAKE_BACK, token.issued_at, clock.now())
-        await self._sessions.end_all_of(visitor, user, "email_taken_back")
-        self._record(visitor, "email_taken_back", user)
+        ended = await self._shut_out(visitor, user, token.issued_at)
+        self._record(visitor, "email_taken_back", user, sessions=ended)
+        await self._passwords.send_reset(visitor, user)
+
+    async def _shut_out(self, visitor: Visitor, user: User, since: datetime) -> int:
+        """Close every way in that whoever changed the address may have opened since; how many sessions ended."""
+        db, now, user_id = visitor.db, clock.now(), UserId(user.id)
+        ended = await self._sessions.end_all_of(visitor, user, "email_taken_back")
+        await devices.revoke_of_user(db, user_id, now)
+        await users.forget_password(db, user_id)
+        await one_time_tokens.revoke_all_open_but(db, user_id, TAKE_BACK, now)
+        # They went through other addresses, perhaps, and must not get one of those back. Links to earlier ones stay:
+        # an owner must not lose theirs to whoever was quicker.
+        await one_time_tokens.revoke_issued_since(db, user_id, TAKE_BACK, since, now)
+        return ended
 
     async def _user_of(self, visitor: Visitor, token: Token | None) -> User | None:
         user = await users.lock_user(visitor.db, token.user_id) if token and token.user_id else None
@@ -113,7 +141,9 @@ class EmailAddressService:
         await visitor.db.flush()
         await send_link(visitor.db, token_id)
 
-    def _record(self, visitor: Visitor, code: str, user: User) -> None:
+    def _record(self, visitor: Visitor, code: str, user: User, **details: object) -> None:
         user_id = UserId(user.id)
         subject = Subject("user", user_id)
-        self._audit.record(visitor.db, code, by=visitor, user_id=user_id, email=user.email, subject=subject)
+        self._audit.record(
+            visitor.db, code, by=visitor, user_id=user_id, email=user.email, subject=subject, details=details
+        )

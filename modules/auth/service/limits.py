@@ -59,9 +59,11 @@ class AuthLimits:
 
     async def mail_to(self, email: str, *, known_browser: bool = False) -> None:
         """One mail that a stranger causes; a browser the recipient has used has a budget of its own."""
-        budget = "known" if known_browser else "stranger"
-        for limit in self._mails:
-            await self._hit(limit, budget, self._counts.mail_key(email))
+        await self._mail("known" if known_browser else "stranger", email)
+
+    async def mail_by_operator(self, email: str) -> None:
+        """One mail that whoever runs the installation causes: strangers cannot use that budget up."""
+        await self._mail("operator", email)
 
     async def proof_of(self, token: bytes) -> None:
         """One try to prove who opened a mail's link."""
@@ -74,6 +76,10 @@ class AuthLimits:
     async def refresh_replay(self, session_id: SessionId) -> None:
         """One refresh answered as before."""
         await self._hit(self._replays, str(session_id))
+
+    async def _mail(self, budget: str, email: str) -> None:
+        for limit in self._mails:
+            await self._hit(limit, budget, self._counts.mail_key(email))
 
     async def _hit(self, limit: Limit, *keys: str) -> None:
         if self._enabled:

@@ -76,9 +76,11 @@ LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
         Text(en="Your address at {product} was changed", de="Ihre Adresse bei {product} wurde geändert"),
         Text(
             en="Your account at {product} has another mail address now.\n\n"
-            "If that was not you, take it back here until {until}; every session ends then:\n{link}\n",
+            "If that was not you, take it back here until {until}; every session ends then, and you choose a new "
+            "password:\n{link}\n",
             de="Ihr Konto bei {product} hat jetzt eine andere Mailadresse.\n\n"
-            "Waren Sie das nicht, machen Sie es bis {until} hier rückgängig; dabei enden alle Sitzungen:\n{link}\n",
+            "Waren Sie das nicht, machen Sie es bis {until} hier rückgängig; dabei enden alle Sitzungen, und Sie wählen "
+            "ein neues Passwort:\n{link}\n",
         ),
     ),
 }

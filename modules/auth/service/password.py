@@ -14,7 +14,7 @@ from modules.auth.service.mails import send_link, send_notice
 from modules.auth.service.recent import demand_recent
 from modules.auth.service.registration import VERIFICATION, check_password
 from modules.auth.service.sessions import SessionService
-from modules.auth.service.sign_in import LOCAL
+from modules.auth.service.sign_in_proof import LOCAL
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
@@ -92,14 +92,15 @@ class PasswordService:
     async def reset(self, visitor: Visitor, secret: str, password: str) -> None:
         """Use the link: a new password, and every session ends. Signs nobody in. Raises LinkNotValid, WeakPassword."""
         await self._limits.attempt_from(visitor.client)
-        db, now = visitor.db, clock.now()
-        token = await one_time_tokens.find_open(db, RESET, hash_secret(secret), now)
-        user = await users.find_user(db, token.user_id) if token and token.user_id else None
+        async with self._database.session() as session:  # no connection is held while the password is hashed
+            token = await one_time_tokens.find_open(session, RESET, hash_secret(secret), clock.now())
+            user = await users.find_user(session, token.user_id) if token and token.user_id else None
         if user is None:
             raise LinkNotValid(pointer="/token")
         check_password(self._passwords, password, user.email)
         hashed = await self._passwords.hash(password)
-        used = await one_time_tokens.consume(db, RESET, hash_secret(secret), now)
+        db = visitor.db
+        used = await one_time_tokens.consume(db, RESET, hash_secret(secret), clock.now())
         locked = await users.lock_user(db, user.id)
         if used is None or locked is None or locked.state == "disabled":
             raise LinkNotValid(pointer="/token")

@@ -2,7 +2,8 @@
 
 A registration is a pending row and a mail. The mail's link finishes it: by a click in the browser that registered, with
 the password in any other, because mail programs and their scanners open links too. Proving an address forgets all other
-registrations of it, so nobody can lie in wait with a password of their own.
+registrations of it, so nobody can lie in wait with a password of their own. No connection is held while a password is
+hashed.
 """
 
 from datetime import timedelta
@@ -25,12 +26,12 @@ from modules.auth.passwords import Passwords
 from modules.auth.repository import one_time_tokens, registrations, users
 from modules.auth.schemas.accounts import RegisterRequest
 from modules.auth.service.accounts import AccountService, NewAccount
+from modules.auth.service.entrance import Entrance, PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail
 from modules.auth.service.mails import send_link
-from modules.auth.service.sessions import SessionService
-from modules.auth.service.sign_in import LOCAL, PASSWORD
+from modules.auth.service.sign_in_proof import LOCAL, PASSWORD, SignInProof
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Visitor
@@ -57,7 +58,7 @@ class RegistrationService:
         database: Database,
         passwords: Passwords,
         accounts: AccountService,
-        sessions: SessionService,
+        entrance: Entrance,
         limits: AuthLimits,
         invitations: Invitations,
         settings: AuthSettings,
@@ -65,7 +66,7 @@ class RegistrationService:
         self._database = database
         self._passwords = passwords
         self._accounts = accounts
-        self._sessions = sessions
+        self._entrance = entrance
         self._limits = limits
         self._invitations = invitations
         self._settings = settings
@@ -90,10 +91,11 @@ class RegistrationService:
 
     async def verify(
         self, visitor: Visitor, secret: str, *, flow: str | None, password: str | None, set_up_code: str | None
-    ) -> OpenedSession:
+    ) -> OpenedSession | PendingSignIn:
         """Finish a registration and sign in. Raises LinkNotValid, PasswordRequired, LoginFailed, SetUpCodeRequired."""
         await self._limits.attempt_from(visitor.client)
-        registration = await self._pending(visitor.db, secret)
+        async with self._database.session() as session:
+            registration = await self._pending(session, secret)
         await self._prove_person(registration, hash_secret(secret), flow, password)
         account = NewAccount(
             registration.email,
@@ -110,7 +112,8 @@ class RegistrationService:
         user = await users.lock_user(visitor.db, user_id)
         if user is None:
             raise LinkNotValid(pointer="/token")
-        return await self._sessions.open(visitor, user, authority=LOCAL, amr=(PASSWORD,), device_secret=None)
+        proof = SignInProof(LOCAL, (PASSWORD,), email=registration.email)
+        return await self._entrance.admit(visitor, user, proof, device_secret=None)
 
     async def _admit(self, wanted: RegisterRequest) -> None:
         match self._settings.registration:

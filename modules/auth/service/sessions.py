@@ -1,7 +1,5 @@
 """Sessions: opened by whoever proved themselves, listed by their owner, ended one by one or all at once."""
 
-from collections.abc import Sequence
-
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import SessionNotFound
 from modules.auth.keys import hash_secret, new_secret
@@ -14,6 +12,7 @@ from modules.auth.schemas.sessions import SessionRead
 from modules.auth.service.device_names import device_name, shortened_address
 from modules.auth.service.issuing import IssuedTokens, OpenedSession, TokenIssuer
 from modules.auth.service.refresh_tokens import RefreshToken, first_refresh_token
+from modules.auth.service.sign_in_proof import SignInProof
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
@@ -29,7 +28,7 @@ class SessionService:
         self._settings = settings
 
     async def open(
-        self, visitor: Visitor, user: User, *, authority: str, amr: Sequence[str], device_secret: str | None
+        self, visitor: Visitor, user: User, proof: SignInProof, *, device_secret: str | None
     ) -> OpenedSession:
         """A session for `user`, whose row the caller has locked. Ends the oldest beyond the cap."""
         db, now = visitor.db, clock.now()
@@ -37,7 +36,7 @@ class SessionService:
         excess = await repository.oldest_beyond(db, user_id, self._settings.sessions_per_user - 1, now)
         await repository.revoke(db, excess, "replaced", now)
         ring = await self._issuer.ring(db)
-        session = self._new(visitor, user_id, authority, amr)
+        session = self._new(visitor, user_id, proof)
         db.add(session)
         await db.flush()
         refresh = first_refresh_token(ring, SessionId(session.id))
@@ -51,7 +50,7 @@ class SessionService:
             user_id=user_id,
             email=user.email,
             subject=Subject("session", session.id),
-            details={"authority": authority, "amr": list(amr)},
+            details={"authority": proof.authority, "amr": list(proof.amr)},
         )
         if new_device is not None:
             self._audit.record(db, "new_device", by=visitor, user_id=user_id)
@@ -92,15 +91,18 @@ class SessionService:
         await visitor.db.flush()
         return len(await repository.revoke_of_user(visitor.db, user.id, reason, clock.now()))
 
-    def _new(self, visitor: Visitor, user_id: UserId, authority: str, amr: Sequence[str]) -> UserSession:
+    def _new(self, visitor: Visitor, user_id: UserId, proof: SignInProof) -> UserSession:
         now = clock.now()
         client = visitor.client
         expires_at = now + self._settings.session_lifetime
         return UserSession(
             id=new_id(),
             user_id=user_id,
-            authority=authority,
-            amr=list(amr),
+            authority=proof.authority,
+            identity_id=proof.identity_id,
+            tenant=proof.tenant,
+            proven_email=proof.email,
+            amr=list(proof.amr),
             authenticated_at=now,
             device_name=device_name(client.user_agent),
             device_id=client.device_id,

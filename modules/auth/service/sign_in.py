@@ -4,8 +4,6 @@ Limits come first, then one question to the database, then the hash: an unknown 
 password cost the same and are answered the same. No connection is held while a password is hashed.
 """
 
-from typing import Final
-
 from modules.audit.service import AuditLog, RefusalLog, Subject
 from modules.auth.errors import LoginFailed
 from modules.auth.keys import hash_secret
@@ -14,17 +12,15 @@ from modules.auth.passwords import Passwords
 from modules.auth.repository import devices, users
 from modules.auth.repository import sessions as session_repository
 from modules.auth.repository.users import Account
+from modules.auth.service.entrance import Entrance, PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.sessions import SessionService
+from modules.auth.service.sign_in_proof import LOCAL, PASSWORD, SignInProof
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
 from modules.shared.database import Database
 from modules.shared.ids import UserId
-
-LOCAL: Final = "local"
-"""The authority of sessions opened by a password here."""
-PASSWORD: Final = "pwd"  # noqa: S105  # the method's name in RFC 8176
 
 
 class SignInService:
@@ -34,6 +30,7 @@ class SignInService:
         self,
         database: Database,
         passwords: Passwords,
+        entrance: Entrance,
         sessions: SessionService,
         limits: AuthLimits,
         audit: AuditLog,
@@ -41,6 +38,7 @@ class SignInService:
     ) -> None:
         self._database = database
         self._passwords = passwords
+        self._entrance = entrance
         self._sessions = sessions
         self._limits = limits
         self._audit = audit
@@ -48,8 +46,8 @@ class SignInService:
 
     async def sign_in(
         self, visitor: Visitor, email: str, password: str, *, device_secret: str | None = None
-    ) -> OpenedSession:
-        """Open a session. Raises LoginFailed, TooManyRequests. Signing in keeps an account that was to be erased."""
+    ) -> OpenedSession | PendingSignIn:
+        """A session, or what a second factor has to complete. Raises LoginFailed, TooManyRequests."""
         await self._limits.attempt_from(visitor.client)
         async with self._database.session() as session:
             known = device_secret is not None and await devices.is_known_to(session, hash_secret(device_secret), email)
@@ -57,13 +55,7 @@ class SignInService:
         if not known:
             await self._limits.attempt_on(email)
         user = await self._proven(visitor, email, account, password)
-        if user.delete_after is not None:
-            user.delete_after = None
-            user.version += 1
-            user_id = UserId(user.id)
-            subject = Subject("user", user_id)
-            self._audit.record(visitor.db, "deletion_withdrawn", by=visitor, user_id=user_id, subject=subject)
-        return await self._sessions.open(visitor, user, authority=LOCAL, amr=(PASSWORD,), device_secret=device_secret)
+        return await self._entrance.admit(visitor, user, SignInProof(LOCAL, (PASSWORD,)), device_secret=device_secret)
 
     async def step_up(self, caller: Caller, password: str, *, device_secret: str | None = None) -> OpenedSession:
         """Prove the password again: a new session with a new id takes the place of this one. Raises LoginFailed."""
@@ -76,9 +68,10 @@ class SignInService:
         subject = Subject("session", caller.login.session_id)
         self._audit.record(caller.db, "stepped_up", by=caller, subject=subject)
         amr = (PASSWORD, *(method for method in caller.login.amr if method != PASSWORD))
-        return await self._sessions.open(
-            caller, user, authority=caller.login.authority, amr=amr, device_secret=device_secret
-        )
+        login = caller.login
+        identity_id = await session_repository.identity_of(caller.db, login.session_id)
+        proof = SignInProof(login.authority, amr, identity_id, login.tenant, login.proven_email)
+        return await self._sessions.open(caller, user, proof, device_secret=device_secret)
 
     async def _proven(self, visitor: Visitor, email: str, account: Account | None, password: str) -> User:
         """The locked user of this account if the password is theirs, its hash brought up to date."""

@@ -7,6 +7,7 @@ from modules.auth.repository import sessions as session_repository
 from modules.auth.repository import users
 from modules.auth.schemas.accounts import UserRead
 from modules.auth.schemas.sessions import SessionRead
+from modules.auth.service.limits import AuthLimits
 from modules.auth.service.password import PasswordService
 from modules.auth.service.recent import demand_recent
 from modules.auth.service.sessions import SessionService, read_session
@@ -21,10 +22,16 @@ class UsersAdministration:
     """All accounts of the installation, through the role `sysadmin`. Holders of the flag are out of its reach."""
 
     def __init__(
-        self, sessions: SessionService, passwords: PasswordService, audit: AuditLog, settings: AuthSettings
+        self,
+        sessions: SessionService,
+        passwords: PasswordService,
+        limits: AuthLimits,
+        audit: AuditLog,
+        settings: AuthSettings,
     ) -> None:
         self._sessions = sessions
         self._passwords = passwords
+        self._limits = limits
         self._audit = audit
         self._settings = settings
 
@@ -44,7 +51,11 @@ class UsersAdministration:
         return UserRead.model_validate(user)
 
     async def disable(self, context: RequestContext, user_id: UserId) -> UserRead:
-        """Block an account: effective on the next request. Raises UserNotFound, SysadminProtected, LastSysadmin."""
+        """Block an account: effective on the next request.
+
+        Raises StepUpRequired, UserNotFound, SysadminProtected, LastSysadmin.
+        """
+        demand_recent(context, self._settings.recent_login)
         await users.lock_sysadmins(context.db)
         user = await self._within_reach(context, user_id)
         if user.state != "disabled":
@@ -92,10 +103,12 @@ class UsersAdministration:
         self._audit.record(context.db, "session_revoked", by=context, user_id=context.user.id, subject=subject)
 
     async def start_reset(self, context: RequestContext, user_id: UserId) -> None:
-        """Send somebody the mail to choose a new password. Raises UserDisabled."""
+        """Send somebody the mail to choose a new password. Raises StepUpRequired, UserDisabled, TooManyRequests."""
+        demand_recent(context, self._settings.recent_login)
         user = await self._within_reach(context, user_id)
         if user.state == "disabled":
             raise UserDisabled
+        await self._limits.mail_by_operator(user.email)
         await self._passwords.send_reset(context, user)
 
     async def _within_reach(self, context: RequestContext, user_id: UserId) -> User:

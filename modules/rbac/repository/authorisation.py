@@ -25,7 +25,7 @@ _CALLER = """
         AS credential_stands,
     t.session_id, t.generation,
     s.last_seen_at < now() - interval '1 minute' OR t.generation > s.confirmed_generation AS touch,
-    s.authority, s.amr, s.authenticated_at,
+    s.authority, s.tenant, s.proven_email, s.amr, s.authenticated_at,
     u.id AS user_id, u.slug, u.email, u.display_name, u.language, u.state, u.ver, u.is_sysadmin"""
 _FROM_CALLER = """
 CROSS JOIN installation i
@@ -135,6 +135,8 @@ class AuthorisationRow(NamedTuple):
     generation: int | None
     touch: bool | None
     authority: str
+    tenant: str | None
+    proven_email: str | None
     amr: list[str]
     authenticated_at: datetime
     user_id: UUID

@@ -1,0 +1,19 @@
+"""What people have set up besides their first proof."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from modules.auth.repository import second_factors as repository
+from modules.shared.ids import UserId
+
+
+class ChosenFactors:
+    """Knows the factors a person can show. Backup codes stand in for one of the others, never alone."""
+
+    async def of(self, session: AsyncSession, user_id: UserId) -> Sequence[str]:
+        """`totp`, `passkey`, `backup_code`; empty when none is set up."""
+        kinds = await repository.kinds_of(session, user_id)
+        if not (kinds.totp or kinds.passkey):
+            return ()
+        return tuple(name for name, has in kinds._asdict().items() if has)

@@ -1,0 +1,58 @@
+"""What a sign-in showed, whatever the way in."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from uuid import UUID
+
+LOCAL: Final = "local"
+"""The authority of sessions opened by a password or a passkey of this installation."""
+PASSWORD: Final = "pwd"  # noqa: S105  # the method's name in RFC 8176
+MULTIPLE_FACTORS: Final = "mfa"
+"""RFC 8176: more than one factor was shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInProof:
+    """Who vouched for the person, and how they showed it.
+
+    `authority` is `local`, `magic_link`, `google`, `microsoft` or `oidc:<name>`; `amr` as in RFC 8176. `tenant` is the
+    directory of a Microsoft identity. `email` is an address that this very sign-in proved; None when it proved none.
+    """
+
+    authority: str
+    amr: tuple[str, ...]
+    identity_id: UUID | None = None
+    tenant: str | None = None
+    email: str | None = None
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether two factors were shown."""
+        return MULTIPLE_FACTORS in self.amr
+
+    def strengthened(self, *methods: str) -> Self:
+        """The same proof with a second factor's methods shown as well."""
+        amr = dict.fromkeys((*self.amr, *methods, MULTIPLE_FACTORS))
+        return type(self)(self.authority, tuple(amr), self.identity_id, self.tenant, self.email)
+
+    def to_payload(self) -> dict[str, Any]:
+        """For keeping it in a token's row; holds no secret."""
+        return {
+            "authority": self.authority,
+            "amr": list(self.amr),
+            "identity_id": str(self.identity_id) if self.identity_id else None,
+            "tenant": self.tenant,
+            "email": self.email,
+        }
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Self:
+        """As `to_payload` wrote it."""
+        identity_id = payload["identity_id"]
+        return cls(
+            payload["authority"],
+            tuple(payload["amr"]),
+            UUID(identity_id) if identity_id else None,
+            payload["tenant"],
+            payload["email"],
+        )
