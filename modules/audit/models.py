@@ -33,10 +33,11 @@ class AuditEvent(Base):
 
 
 class AuditSubject(Base):
-    """What an event knows of a person; erased with the account."""
+    """What an event knows of a person; of the event's mandate, and erased with the account."""
 
     __tablename__ = "audit_subjects"
 
+    mandate_id: Mapped[UUID] = mapped_column(primary_key=True)
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID | None]
     email: Mapped[str | None]

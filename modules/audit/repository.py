@@ -38,7 +38,8 @@ async def list_page(
     session: AsyncSession, within: ColumnElement[bool], wanted: TrailFilter, query: PageQuery
 ) -> tuple[list[tuple[AuditEvent, AuditSubject | None]], str | None]:
     """Events within the caller's reach, the newest first, each with what it knows of a person."""
-    events = select(AuditEvent, AuditSubject).outerjoin(AuditSubject, AuditSubject.event_id == AuditEvent.id)
+    known = (AuditSubject.mandate_id == AuditEvent.mandate_id) & (AuditSubject.event_id == AuditEvent.id)
+    events = select(AuditEvent, AuditSubject).outerjoin(AuditSubject, known)
     events = events.where(within, *_terms(wanted))
     newest = Ordering("-occurred_at", AuditEvent.occurred_at, AuditEvent.id)
     rows, cursor = await read_page(session, events, newest, query)

@@ -64,10 +64,11 @@ class AuditLog:
         caller = by if isinstance(by, Caller) else None
         person = user_id or (caller.user.id if caller else None)
         event_id = new_id()
+        where = mandate_id or (by.mandate.id if isinstance(by, RequestContext) else self.root_mandate_id)
         session.add(
             AuditEvent(
                 id=event_id,
-                mandate_id=mandate_id or (by.mandate.id if isinstance(by, RequestContext) else self.root_mandate_id),
+                mandate_id=where,
                 occurred_at=datetime.now(UTC),
                 code=code,
                 outcome=outcome,
@@ -82,6 +83,7 @@ class AuditLog:
         )
         session.add(
             AuditSubject(
+                mandate_id=where,
                 event_id=event_id,
                 user_id=person,
                 email=email,
@@ -210,5 +212,10 @@ def _rows(joined: _Joined) -> tuple[AuditEvent, AuditSubject]:
     )
     device = joined.client.user_agent[:300]
     return event, AuditSubject(
-        event_id=event_id, user_id=joined.user_id, email=None, ip=joined.client.address, device=device
+        mandate_id=joined.mandate_id,
+        event_id=event_id,
+        user_id=joined.user_id,
+        email=None,
+        ip=joined.client.address,
+        device=device,
     )

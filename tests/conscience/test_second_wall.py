@@ -185,6 +185,27 @@ class TestTheMandateItself:
         assert outcome == "InsufficientPrivilegeError"
 
 
+class TestThePeopleInTheTrail:
+    """Their mail, address and device stand beside the event, in a table of their own."""
+
+    async def test_are_those_of_the_mandates_own_events(self, database_urls: DatabaseUrls, here: World) -> None:
+        async with bound_to(database_urls, here.own.mandate_id) as connection:
+            seen = {row["event_id"] for row in await connection.fetch("SELECT event_id FROM audit_subjects")}
+        own = await here.gateway.sql("SELECT id FROM audit_events WHERE mandate_id = :own", own=here.own.mandate_id)
+        assert seen
+        assert seen <= {row["id"] for row in own}
+
+    async def test_are_nobody_outside_any_mandate(self, database_urls: DatabaseUrls, here: World) -> None:
+        async with bound_to(database_urls, None) as connection:
+            assert await connection.fetch("SELECT event_id FROM audit_subjects") == []
+
+    async def test_are_not_written_into_another_mandate(self, database_urls: DatabaseUrls, here: World) -> None:
+        wanted = "INSERT INTO audit_subjects (mandate_id, event_id) VALUES ($1, gen_random_uuid())"
+        async with bound_to(database_urls, here.own.mandate_id) as connection:
+            assert await refusal(connection, wanted, here.foreign.mandate_id) == "InsufficientPrivilegeError"
+            assert await refusal(connection, wanted, await here.gateway.root()) == "1"
+
+
 class TestTheCapsOfTheInstallation:
     async def test_are_written_by_no_trigger_of_a_requests_own(self, database_urls: DatabaseUrls, here: World) -> None:
         asked = "SELECT has_function_privilege('repeat_global_caps()', 'EXECUTE')"

@@ -146,7 +146,7 @@ class _Builder:
             valid_from=later,
             granted_by=colleague.id,
         )
-        await self._insert(
+        event_id = await self._insert(
             "audit_events",
             mandate_id=mandate_id,
             occurred_at=clock.now(),
@@ -154,6 +154,7 @@ class _Builder:
             outcome="done",
             actor_id=colleague.id,
         )
+        await self._insert_row("audit_subjects", mandate_id=mandate_id, event_id=event_id, user_id=colleague.id)
         return Place(
             mandate_id=mandate_id,
             user_id=colleague.id,

@@ -207,7 +207,7 @@ _BY_INSTANCE = {"tickets"}
 class TestEveryTableWithAMandate:
     async def test_is_known_to_this_test(self, catalogue: asyncpg.Connection) -> None:
         names = {row["relname"] for row in await catalogue.fetch(_OWNED)}
-        assert {"invoices", "tickets", "memberships", "roles", "audit_events"} <= names
+        assert {"invoices", "tickets", "memberships", "roles", "audit_events", "audit_subjects"} <= names
 
     async def test_enables_and_forces_row_level_security(self, catalogue: asyncpg.Connection) -> None:
         for row in await catalogue.fetch(_OWNED):
@@ -242,6 +242,7 @@ class TestEveryTableWithAMandate:
             ("memberships", "own_memberships", b"r"),
             ("mandates", "own_mandates", b"r"),
             ("audit_events", "installation_events", b"a"),
+            ("audit_subjects", "installation_events", b"a"),
         }
 
     async def test_never_leaves_the_mandate_open(self, catalogue: asyncpg.Connection) -> None:

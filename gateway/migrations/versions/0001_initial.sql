@@ -491,11 +491,13 @@ CREATE INDEX audit_events_time ON audit_events (occurred_at, id);
 
 -- What an event knows of a person (mail, address, device): erased with the account, the event stays.
 CREATE TABLE audit_subjects (
-    event_id uuid PRIMARY KEY,
+    mandate_id uuid NOT NULL,
+    event_id uuid NOT NULL,
     user_id uuid,
     email text,
     ip text,
-    device text
+    device text,
+    PRIMARY KEY (mandate_id, event_id)
 );
 CREATE INDEX audit_subjects_user ON audit_subjects (user_id);
 
@@ -613,7 +615,7 @@ BEGIN
 END $$;
 
 SELECT mandate_protect(name::regclass) FROM unnest(ARRAY['memberships', 'groups', 'group_members', 'feature_instances', 'instance_access',
-    'invitations', 'roles', 'access_rules', 'role_assignments', 'scheduled_grants', 'sysadmin_entries', 'audit_events']) AS name;
+    'invitations', 'roles', 'access_rules', 'role_assignments', 'scheduled_grants', 'sysadmin_entries', 'audit_events', 'audit_subjects']) AS name;
 
 -- What the authorisation statement reads.
 CREATE POLICY authorisation ON memberships FOR SELECT TO mandate_auth USING (true);
@@ -650,4 +652,6 @@ CREATE POLICY authorisation ON mandates FOR SELECT TO mandate_auth USING (true);
 
 -- Events of identity belong to the root mandate, whatever mandate the request works in.
 CREATE POLICY installation_events ON audit_events FOR INSERT TO mandate_app
+    WITH CHECK (mandate_id = (SELECT root_mandate_id FROM installation));
+CREATE POLICY installation_events ON audit_subjects FOR INSERT TO mandate_app
     WITH CHECK (mandate_id = (SELECT root_mandate_id FROM installation));
