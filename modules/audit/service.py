@@ -127,10 +127,11 @@ def _shown(event: AuditEvent, person: AuditSubject | None) -> AuditEventRead:
 @dataclass(slots=True)
 class _Joined:
     mandate_id: MandateId
-    user_id: UserId | None
+    actor_id: UserId | None
     client: Client
     code: str
     details: dict[str, Any]
+    subject_id: UserId | None = None
     outcome: str = "refused"
     count: int = 1
     first: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -138,7 +139,7 @@ class _Joined:
 
 class RefusalLog:
     """Refusals and readings, joined per (who, code, mandate) and minute with a count, so that an attacker cannot fill
-    the trail or slow a request.
+    the trail or slow a request. Who: the signed-in person; of a stranger the address, and the account they tried.
     """
 
     def __init__(self, database: Database, root_mandate_id: MandateId) -> None:
@@ -148,12 +149,21 @@ class RefusalLog:
         self.dropped = 0
 
     def refused(
-        self, error: DomainError, *, user_id: UserId | None, mandate_id: MandateId | None, client: Client
+        self,
+        error: DomainError,
+        *,
+        user_id: UserId | None,
+        mandate_id: MandateId | None,
+        client: Client,
+        subject_id: UserId | None = None,
     ) -> None:
-        """Note one refusal; never waits, never fails. Beyond the bound it is counted as dropped."""
+        """Note one refusal; never waits, never fails. Beyond the bound it is counted as dropped.
+
+        `user_id` is who was refused, None a stranger; `subject_id` the person whose account it was about.
+        """
         details = {name: str(value) for name, value in error.fields.items()}
-        joined = _Joined(mandate_id or self._root, user_id, client, error.code, details)
-        self._note((user_id or counted_as(client.address), error.code, mandate_id), joined)
+        joined = _Joined(mandate_id or self._root, user_id, client, error.code, details, subject_id)
+        self._note((user_id or counted_as(client.address), error.code, mandate_id, subject_id), joined)
 
     def used(self, code: str, *, user_id: UserId, client: Client, details: Mapping[str, str]) -> None:
         """Note one use of a right over the installation that changes nothing; joined as refusals are, per `details`."""
@@ -202,9 +212,9 @@ def _rows(joined: _Joined) -> tuple[AuditEvent, AuditSubject]:
         occurred_at=joined.first,
         code=joined.code,
         outcome=joined.outcome,
-        actor_id=joined.user_id,
-        subject_type=None,
-        subject_id=None,
+        actor_id=joined.actor_id,
+        subject_type="user" if joined.subject_id else None,
+        subject_id=str(joined.subject_id) if joined.subject_id else None,
         session_id=None,
         request_id=joined.client.request_id,
         count=joined.count,
@@ -214,7 +224,7 @@ def _rows(joined: _Joined) -> tuple[AuditEvent, AuditSubject]:
     return event, AuditSubject(
         mandate_id=joined.mandate_id,
         event_id=event_id,
-        user_id=joined.user_id,
+        user_id=joined.actor_id or joined.subject_id,
         email=None,
         ip=joined.client.address,
         device=device,

@@ -68,7 +68,18 @@ class TestLogIn:
         user_id = await account(gateway, "ada@example.org")
         await browser.log_in("ada@example.org", "wrong password 123")
         await gateway.services.get(RefusalLog).flush()
-        assert [event["actor_id"] for event in await audited(gateway, "login_failed")] == [user_id]
+        (event,) = await audited(gateway, "login_failed")
+        assert (event["actor_id"], event["subject_type"], event["subject_id"]) == (None, "user", str(user_id))
+
+    async def test_audits_a_failure_to_prove_it_again_as_the_callers(
+        self, gateway: RunningGateway, browser: Browser
+    ) -> None:
+        user_id = await account(gateway, "ada@example.org")
+        await browser.log_in("ada@example.org")
+        await browser.post("/auth/step-up", json={"password": "wrong password 123"})
+        await gateway.services.get(RefusalLog).flush()
+        (event,) = await audited(gateway, "login_failed")
+        assert (event["actor_id"], event["subject_id"]) == (user_id, str(user_id))
 
     async def test_renews_a_hash_made_with_other_parameters(self, gateway: RunningGateway, browser: Browser) -> None:
         await account(gateway, "ada@example.org")

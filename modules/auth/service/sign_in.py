@@ -92,6 +92,8 @@ class SignInService:
     async def _failed(self, visitor: Visitor, email: str, account: Account | None) -> LoginFailed:
         await self._limits.attempt_failed(email)
         error = LoginFailed()
-        user_id = UserId(account.user.id) if account else None
-        self._refusals.refused(error, user_id=user_id, mandate_id=None, client=visitor.client)
+        # Whoever fails is not thereby the owner of the account: the owner is whom it was about.
+        actor = visitor.user.id if isinstance(visitor, Caller) else None
+        tried = UserId(account.user.id) if account else None
+        self._refusals.refused(error, user_id=actor, mandate_id=None, client=visitor.client, subject_id=tried)
         return error
