@@ -29,7 +29,7 @@ const TEXTS = {
   verified: ["The address is confirmed.", "Die Adresse ist bestätigt."],
   takeBackTitle: ["Take your address back", "Adresse zurückholen"],
   takeBack: ["Take it back", "Zurückholen"],
-  takenBack: ["The address is yours again, and every session is ended.", "Die Adresse gehört wieder Ihnen, alle Sitzungen sind beendet."],
+  takenBack: ["The address is yours again, and every session is ended. A link to choose a new password is on its way to it.", "Die Adresse gehört wieder Ihnen, alle Sitzungen sind beendet. Ein Link für ein neues Passwort ist dorthin unterwegs."],
   invitationTitle: ["An invitation", "Eine Einladung"],
   invitationNeedsAccount: ["Sign in, or register, with the address that was invited.", "Melden Sie sich mit der eingeladenen Adresse an, oder registrieren Sie sich."],
   accept: ["Accept", "Annehmen"],

@@ -79,8 +79,8 @@ LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
             "If that was not you, take it back here until {until}; every session ends then, and you choose a new "
             "password:\n{link}\n",
             de="Ihr Konto bei {product} hat jetzt eine andere Mailadresse.\n\n"
-            "Waren Sie das nicht, machen Sie es bis {until} hier rückgängig; dabei enden alle Sitzungen, und Sie wählen "
-            "ein neues Passwort:\n{link}\n",
+            "Waren Sie das nicht, machen Sie es bis {until} hier rückgängig; dabei enden alle Sitzungen, und Sie "
+            "wählen ein neues Passwort:\n{link}\n",
         ),
     ),
 }
