@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from fastapi import APIRouter, FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import iter_route_contexts
 
 from gateway.console.routes import console_router, front_door_router
 from gateway.embedded_database import database_of
@@ -25,6 +23,7 @@ from gateway.http.metrics import HttpMetrics, metrics_router
 from gateway.http.middleware import Edge
 from gateway.http.openapi import complete as complete_openapi
 from gateway.http.problems import Problems
+from gateway.http.route_guards import guards_of
 from gateway.settings import Settings
 from gateway.version import VERSION
 from gateway.wiring import note_refusal, running
@@ -181,19 +180,4 @@ def refuse_unguarded(app: FastAPI) -> None:
             raise InvalidDeclaration(f"a route names exactly one guard; {route.path_format} names {named}")
 
 
-def guards_of(app: FastAPI) -> list[tuple[Any, list[Any]]]:
-    """Each route with the guards in its dependencies."""
-    found = []
-    for context in iter_route_contexts(app.routes):
-        dependant = getattr(context, "dependant", None) or getattr(context.original_route, "dependant", None)
-        if dependant is not None:
-            found.append((context, _guards_in(dependant)))
-    return found
-
-
-def _guards_in(dependant: Dependant) -> list[Any]:
-    own = [dependant.call] if hasattr(dependant.call, "describe") else []
-    return own + [guard for each in dependant.dependencies for guard in _guards_in(each)]
-
-
-__all__ = ["Gateway", "InvalidDeclaration", "create_app", "guards_of", "refuse_unguarded", "required_by", "stand_alone"]
+__all__ = ["Gateway", "InvalidDeclaration", "create_app", "refuse_unguarded", "required_by", "stand_alone"]

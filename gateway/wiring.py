@@ -17,6 +17,7 @@ from starlette.types import Scope
 from gateway import migrations
 from gateway.features import TASKS
 from gateway.http.errors import CsrfRefused, MalformedDeviceId, OriginNotAllowed
+from gateway.http.health import NotReady
 from gateway.system.service import SystemService
 from modules.audit.service import AuditLog, AuditTrail, RefusalLog
 from modules.auth.cookies import CookieNames
@@ -31,7 +32,7 @@ from modules.auth.service.email_address import EmailAddressService
 from modules.auth.service.entrance import Entrance
 from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
-from modules.auth.service.keys import KeyStore
+from modules.auth.service.keys import KeyStore, has_keys
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mails import AuthMails
 from modules.auth.service.one_time_tokens import OneTimeTokens
@@ -116,7 +117,7 @@ async def running(gateway: "Gateway", urls: DatabaseUrls) -> AsyncIterator[Insta
         await _background(gateway, urls, database, services, stack)
         gateway.readiness.add("database", lambda: _answers(database))
         too_early = migrations.earlier_levels()
-        gateway.readiness.add("level", lambda: _is_at_level(database, too_early))
+        gateway.readiness.add("level", lambda: _has_level(database, too_early))
         yield Installation(authorizer, services, database)
 
 
@@ -143,7 +144,9 @@ async def _services(gateway: "Gateway", database: Database, stack: AsyncExitStac
     services.add(RefusalLog(database, root))
     services.add(AuditTrail(database))
     services.add(new_mailer(settings.mail), as_=Mailer)
-    master = MasterKey.load_or_create(settings.installation.master_key_file)
+    # Asked before the file is looked for: another process starting now makes the file first and the keys after it.
+    sealed_already = await has_keys(database)
+    master = MasterKey.load_or_create(settings.installation.master_key_file, sealed_already=sealed_already)
     keys = services.add(KeyStore(database, master, algorithm=KeyAlgorithm(settings.auth.algorithm)))
     ring = await keys.load()
     services.add(keys.serve(SignedTokens(ring, settings.auth.issuer, settings.auth.audience)))
@@ -331,16 +334,19 @@ async def _root_mandate(database: Database) -> MandateId:
         return MandateId((await session.execute(text("SELECT root_mandate_id FROM installation"))).scalar_one())
 
 
-async def _answers(database: Database) -> bool:
+async def _answers(database: Database) -> None:
     async with database.session() as session:
-        return bool(await session.scalar(text("SELECT true")))
+        await session.execute(text("SELECT true"))
 
 
-async def _is_at_level(database: Database, too_early: frozenset[str]) -> bool:
+async def _has_level(database: Database, too_early: frozenset[str]) -> None:
     """A process that runs goes on while a later version's migration adds to the database: expand, deploy, contract."""
     async with database.session() as session:
         level = await session.scalar(text("SELECT version_num FROM alembic_version"))
-    return level is not None and level not in too_early
+    if level is None:
+        raise NotReady("the database records no migration level")
+    if level in too_early:
+        raise NotReady(f"the database is at level {level}, which is earlier than this version needs")
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -106,11 +106,15 @@ async def _run_script(session: AsyncSession, script: str) -> None:
 
 
 def _password(file: Path) -> str:
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as made:
-            made.write(secrets.token_urlsafe(12))
-    except FileExistsError:
-        pass
+    """The password kept in `file`; made at the first start, and whole or not there at all."""
+    if not file.exists():
+        draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as made:
+                made.write(secrets.token_urlsafe(12))
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
     return file.read_text(encoding="ascii").strip()
 
 

@@ -26,6 +26,17 @@ class DuplicateHeader(MalformedRequest):
     detail = Text(en="{header} may appear only once.", de="{header} darf nur einmal vorkommen.")
 
 
+class MalformedDeviceId(MalformedRequest):
+    """400: `X-Device-Id` is longer than 64 characters, or has others than printable ASCII."""
+
+    code = "malformed_device_id"
+    title = Text(en="The device id is not acceptable", de="Die Gerätekennung ist nicht zulässig")
+    detail = Text(
+        en="X-Device-Id has at most 64 printable ASCII characters.",
+        de="X-Device-Id hat höchstens 64 druckbare ASCII-Zeichen.",
+    )
+
+
 class CsrfRefused(Forbidden):
     """403: a request that changes something, carries our cookies, and cannot be shown to come from our own pages."""
 

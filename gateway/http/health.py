@@ -13,10 +13,14 @@ from structlog import get_logger
 
 from gateway.http.open_routes import open_to_all
 
-Check = Callable[[], Awaitable[bool]]
-"""Answers whether its part is ready. An exception or a late answer counts as no."""
+Check = Callable[[], Awaitable[None]]
+"""Returns when its part is ready. NotReady with the reason, any other exception and a late answer count as no."""
 
 DEADLINE = 2.0
+
+
+class NotReady(Exception):
+    """A part is not ready; the text says why, for the log."""
 
 
 class Readiness:
@@ -28,6 +32,7 @@ class Readiness:
         self._checks = dict(checks or {})
         self._deadline = deadline
         self._draining = False
+        self._reasons: dict[str, str | None] = {}
 
     def add(self, name: str, check: Check) -> None:
         """Ask `check` too, under `name`."""
@@ -43,12 +48,27 @@ class Readiness:
         return {"serving": not self._draining, **dict(zip(self._checks, answers, strict=True))}
 
     async def _ask(self, name: str, check: Check) -> bool:
+        reason = None
         try:
             async with asyncio.timeout(self._deadline):
-                return await check()
+                await check()
+        except NotReady as error:
+            reason = str(error)
         except Exception as error:  # noqa: BLE001  # whatever keeps a part from answering, the answer is "not ready"
-            get_logger("gateway.health").warning("check_failed", check=name, error=type(error).__name__)
-            return False
+            reason = type(error).__name__  # its text may hold addresses and passwords
+        self._log_change(name, reason)
+        return reason is None
+
+    def _log_change(self, name: str, reason: str | None) -> None:
+        """A load balancer asks every few seconds: a part that stays as it was is not worth a line each time."""
+        if reason == self._reasons.get(name):
+            return
+        self._reasons[name] = reason
+        log = get_logger("gateway.health")
+        if reason is None:
+            log.info("check_passes_again", check=name)
+        else:
+            log.warning("check_failed", check=name, reason=reason)
 
 
 def health_router(readiness: Readiness) -> APIRouter:

@@ -5,15 +5,14 @@ The guards in a route's signature (`modules.shared.guards`) say what it requires
 documentation page work with `POST /auth/token`.
 """
 
-from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import RouteContext, iter_route_contexts
 
 from gateway.http.open_routes import Open
+from gateway.http.problems import MOST_PLACES
+from gateway.http.route_guards import Guard, guards_of
 from modules.shared.guards import Public, Requirement
 
 Json = dict[str, Any]
@@ -46,6 +45,7 @@ _PROBLEM: Json = {
         "request_id": {"type": ["string", "null"]},
         "errors": {
             "type": "array",
+            "maxItems": MOST_PLACES,
             "items": {
                 "type": "object",
                 "properties": {
@@ -58,6 +58,10 @@ _PROBLEM: Json = {
                     "detail": {"type": "string"},
                 },
             },
+        },
+        "errors_left_out": {
+            "type": "integer",
+            "description": "How many more places are at fault, where `errors` ends.",
         },
     },
     "additionalProperties": True,
@@ -80,22 +84,8 @@ def complete(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
-def guards_of(route: RouteContext) -> list[Callable[..., Any]]:
-    """The guards in a route's signature and in the dependencies of every router it was included through."""
-    dependant: Dependant | None = getattr(route, "dependant", None)
-    return [call for call in _calls(dependant) if hasattr(call, "describe")] if dependant is not None else []
-
-
-def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
-    for dependency in dependant.dependencies:
-        if dependency.call is not None:
-            yield dependency.call
-        yield from _calls(dependency)
-
-
 def _completed(document: Json, app: FastAPI) -> Json:
-    for route in iter_route_contexts(app.routes):
-        guards = guards_of(route)
+    for route, guards in guards_of(app):
         operations = document.get("paths", {}).get(route.path_format, {})
         for method in route.methods or ():
             operation = operations.get(method.lower())
@@ -109,9 +99,9 @@ def _completed(document: Json, app: FastAPI) -> Json:
     return document
 
 
-def _complete_operation(operation: Json, method: str, guards: list[Callable[..., Any]]) -> None:
+def _complete_operation(operation: Json, method: str, guards: list[Guard]) -> None:
     is_public = all(isinstance(guard, Public | Open) for guard in guards)
-    operation["x-permission"] = "; ".join(dict.fromkeys(guard.describe() for guard in guards))  # type: ignore[attr-defined]
+    operation["x-permission"] = "; ".join(dict.fromkeys(guard.describe() for guard in guards))
     operation["security"] = [] if is_public else _CREDENTIALS
     responses = operation.setdefault("responses", {})
     responses.pop("422", None)
@@ -122,7 +112,7 @@ def _complete_operation(operation: Json, method: str, guards: list[Callable[...,
             answer.setdefault("content", _answer(int(status))["content"])
 
 
-def _refusals(operation: Json, method: str, guards: list[Callable[..., Any]], *, is_public: bool) -> set[int]:
+def _refusals(operation: Json, method: str, guards: list[Guard], *, is_public: bool) -> set[int]:
     """The statuses the edge and the route can refuse with, from what the operation takes."""
     parameters = operation.get("parameters", [])
     names = {str(parameter["name"]).lower() for parameter in parameters}

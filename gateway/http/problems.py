@@ -22,6 +22,9 @@ PROBLEM_JSON = b"application/problem+json"
 DEFAULT_RETRY_AFTER = 2
 """Seconds a client waits after a 429 or 503 that does not say how long."""
 
+MOST_PLACES = 50
+"""Of a request with more places at fault the rest is only counted, so that no answer is larger than what caused it."""
+
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -102,7 +105,9 @@ class Problems:
             request_id=request_id_of(scope),
         )
         if errors:
-            document["errors"] = list(errors)
+            document["errors"] = list(errors[:MOST_PLACES])
+        if len(errors) > MOST_PLACES:
+            document["errors_left_out"] = len(errors) - MOST_PLACES
         body = dumps(document, default=_wire_value, separators=(",", ":"), allow_nan=False).encode()
         return Problem(
             status,

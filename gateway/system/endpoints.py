@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from gateway.system.schemas import DatabaseRead, JobsRead, LogLines, SettingList
 from gateway.system.service import SystemService
 from modules.shared.guards import require_sysadmin
-from modules.shared.recent_lines import MOST_LINES
+from modules.shared.pagination import MOST_ITEMS
 from modules.shared.services import service
 from modules.shared.wire import StorableText
 
@@ -32,14 +32,14 @@ async def read_database(system: System) -> DatabaseRead:
 @router.get("/logs", operation_id="list_log_lines", summary="Read the log of one process")
 async def list_log_lines(
     system: System,
-    limit: Annotated[int, Query(ge=1, le=MOST_LINES, description="Most lines.")] = 200,
+    limit: Annotated[int, Query(ge=1, le=MOST_ITEMS, description="Most lines.")] = MOST_ITEMS,
     level: Annotated[
         Literal["debug", "info", "warning", "error", "critical"], Query(description="The least important one wanted.")
     ] = "debug",
     event: Exactly = None,
     request_id: Exactly = None,
 ) -> LogLines:
-    """The last lines of the process that happens to answer: at most 1000, of which 200 are kept for warnings."""
+    """The last lines of the process that happens to answer, out of the 1000 it keeps, of which 200 are for warnings."""
     return system.list_lines(least_level=level, event=event, request_id=request_id, most=limit)
 
 

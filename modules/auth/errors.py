@@ -93,6 +93,18 @@ class MasterKeyExposed(KeyMaterialRefused):
     )
 
 
+class MasterKeyMissing(KeyMaterialRefused):
+    """There is no file at `path`, and the database holds keys that only the former one opens."""
+
+    code = "master_key_missing"
+    detail = Text(
+        en="The master key file {path} is missing, and the database holds keys that only it opens. Restore the file "
+        "from the backup that belongs to this database (mode 600), then start again.",
+        de="Die Hauptschlüsseldatei {path} fehlt, und die Datenbank enthält Schlüssel, die nur sie öffnet. Die Datei "
+        "aus der Sicherung wiederherstellen, die zu dieser Datenbank gehört (Modus 600), dann neu starten.",
+    )
+
+
 class MasterKeyMalformed(KeyMaterialRefused):
     """The file at `path` is not a regular file of exactly 32 bytes."""
 

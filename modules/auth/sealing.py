@@ -13,7 +13,7 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from modules.auth.errors import MasterKeyExposed, MasterKeyMalformed, SealBroken
+from modules.auth.errors import MasterKeyExposed, MasterKeyMalformed, MasterKeyMissing, SealBroken
 
 SEALING_KEY_BYTES: Final = 32
 _SEAL_VERSION: Final = b"\x01"
@@ -68,9 +68,14 @@ class MasterKey(SealingKey):
         return cls(secret)
 
     @classmethod
-    def load_or_create(cls, path: Path) -> Self:
-        """Read the file, or make it with mode 0600 where there is none. Processes starting at once get the same key."""
+    def load_or_create(cls, path: Path, *, sealed_already: bool = False) -> Self:
+        """Read the file, or make it with mode 0600 where there is none. Processes starting at once get the same key.
+
+        Raises `MasterKeyMissing` instead of making one where the database holds what another key has sealed.
+        """
         if not path.exists():
+            if sealed_already:
+                raise MasterKeyMissing(path=path)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _create_secret_file(path)
         return cls.load(path)

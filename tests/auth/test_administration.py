@@ -86,11 +86,16 @@ class TestUsers:
         assert (await browser.delete(f"/admin/users/{user_id}/sessions")).json() == {"revoked": 2}
         assert (await ada.get("/users/me")).status_code == 401
 
-    async def test_are_signed_out_only_after_a_recent_sign_in(self, gateway: RunningGateway) -> None:
+    @pytest.mark.parametrize(
+        ("method", "act"), [("DELETE", "sessions"), ("POST", "disable"), ("POST", "password-reset")]
+    )
+    async def test_are_blocked_signed_out_and_reset_only_after_a_recent_sign_in(
+        self, gateway: RunningGateway, method: str, act: str
+    ) -> None:
         browser = await operator(gateway)
         user_id = await account(gateway, "ada@example.org")
         await gateway.sql("UPDATE sessions SET authenticated_at = now() - interval '11 minutes'")
-        answer = await browser.delete(f"/admin/users/{user_id}/sessions")
+        answer = await browser.request(method, f"/admin/users/{user_id}/{act}")
         assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required")
 
     async def test_get_a_link_for_a_new_password(self, mailing_gateway: RunningGateway, mailbox: Mailbox) -> None:
@@ -98,6 +103,14 @@ class TestUsers:
         user_id = await account(mailing_gateway, "ada@example.org")
         assert (await browser.post(f"/admin/users/{user_id}/password-reset")).status_code == 202
         assert await mailbox.link_to("ada@example.org")
+
+    async def test_get_three_such_links_an_hour_whatever_strangers_ask_for(self, gateway: RunningGateway) -> None:
+        browser = await operator(gateway)
+        user_id = await account(gateway, "ada@example.org")
+        for _ in range(4):
+            await Browser(gateway).post("/auth/password-reset", json={"email": "ada@example.org"})
+        answers = [await browser.post(f"/admin/users/{user_id}/password-reset") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
 
     @pytest.mark.parametrize("act", ["disable", "enable", "password-reset"])
     async def test_unknown_are_not_found(self, gateway: RunningGateway, act: str) -> None:

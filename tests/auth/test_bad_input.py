@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.auth.people import PASSWORD, Browser, signed_in
+from tests.auth.people import PASSWORD, Browser, account, signed_in
 from tests.support.gateway import RunningGateway
 
 BODIES = {
@@ -71,6 +71,29 @@ class TestCredentials:
         body = {"email": "ada@example.org", "password": PASSWORD}
         headers = {"Cookie": f"device={'é' * 50}".encode()}
         assert (await browser.post("/auth/login", json=body, headers=headers)).status_code == 200  # type: ignore[arg-type]
+
+
+class TestDeviceIds:
+    @pytest.mark.parametrize("device_id", [b"x" * 65, b"a\tb", "küche".encode(), b"a\x01b", b"a\x7fb"])
+    async def test_that_are_too_long_or_not_printable_are_refused(
+        self, gateway: RunningGateway, device_id: bytes
+    ) -> None:
+        await account(gateway, "ada@example.org")
+        body = {"email": "ada@example.org", "password": PASSWORD}
+        answer = await Browser(gateway).post("/auth/login", json=body, headers=[(b"X-Device-Id", device_id)])
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (400, "malformed_device_id")
+        assert [place["pointer"] for place in problem["errors"]] == ["X-Device-Id"]
+
+    async def test_of_64_characters_are_kept_whole(self, gateway: RunningGateway) -> None:
+        await account(gateway, "ada@example.org")
+        browser = Browser(gateway, **{"X-Device-Id": "x" * 64})
+        signed_in = (await browser.log_in("ada@example.org")).json()
+        assert signed_in["session"]["device_id"] == "x" * 64
+
+    async def test_that_are_garbage_do_not_keep_a_refusal_from_the_audit(self, gateway: RunningGateway) -> None:
+        headers = {"Origin": "https://evil.example", "Cookie": "auth_token=x", "X-Device-Id": "x" * 65}
+        assert (await Browser(gateway).post("/auth/logout", headers=headers)).json()["code"] == "csrf"
 
 
 class TestIds:

@@ -16,7 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, strategies
 import pytest
 
-from modules.auth.errors import MasterKeyExposed, MasterKeyMalformed, SealBroken, SigningKeyMissing, WeakKey
+from modules.auth.errors import (
+    MasterKeyExposed,
+    MasterKeyMalformed,
+    MasterKeyMissing,
+    SealBroken,
+    SigningKeyMissing,
+    WeakKey,
+)
 from modules.auth.keys import (
     KeyAlgorithm,
     KeyPurpose,
@@ -58,6 +65,13 @@ class TestMasterKey:
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
         assert path.stat().st_size == 32
         assert MasterKey.load_or_create(path).open(sealed, b"purpose") == b"plain"
+
+    def test_is_not_made_where_another_one_has_sealed_already(self, tmp_path: Path) -> None:
+        path = tmp_path / "new folder" / "master.key"
+        with pytest.raises(MasterKeyMissing) as caught:
+            MasterKey.load_or_create(path, sealed_already=True)
+        assert list(tmp_path.iterdir()) == []
+        assert str(path) in caught.value.describe("en")
 
     def test_is_the_same_for_all_who_start_at_once(self, tmp_path: Path) -> None:
         path = tmp_path / "master.key"

@@ -9,8 +9,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from gateway.app import guards_of
 from gateway.http.open_routes import Open
+from gateway.http.route_guards import guards_of
 from modules.shared.guards import (
     MembershipRequirement,
     Public,

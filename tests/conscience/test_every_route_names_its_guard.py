@@ -7,7 +7,8 @@ from fastapi import APIRouter, FastAPI, params
 from fastapi.routing import iter_route_contexts
 import pytest
 
-from gateway.app import InvalidDeclaration, create_app, guards_of
+from gateway.app import InvalidDeclaration, create_app
+from gateway.http.route_guards import guards_of
 from modules.shared.guards import require_sign_in, require_sysadmin
 from tests.conscience.operations import Operation, operations
 from tests.support.gateway import settings_for

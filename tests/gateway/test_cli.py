@@ -6,6 +6,7 @@ import logging
 import os
 from pathlib import Path
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from gateway.commands.demo import _password
 from gateway.settings import initial_config
 from tests.support.commands import REPOSITORY, environment_for, free_port, started, wait_until
 from tests.support.postgres import DatabaseUrls
@@ -264,6 +266,16 @@ class TestResetPassword:
         assert (answer.exit_code, "Traceback" in answer.output) == (1, False)
 
 
+class TestTheMasterKeyFile:
+    def test_is_asked_back_when_it_is_gone_and_never_replaced(self, commands: Commands) -> None:
+        commands.run("create-admin", "ada@example.org", "--password-file", "-", stdin=PASSWORD)
+        (file,) = commands.directory.rglob("master.key")
+        file.unlink()
+        refused = commands.run("rotate-key")
+        assert (refused.exit_code, "Restore the file from the backup" in refused.output) == (3, True)
+        assert not file.exists()
+
+
 class TestRotateKey:
     def states(self, commands: Commands) -> set[tuple[Any, ...]]:
         return set(commands.sql("SELECT state FROM signing_keys WHERE purpose = 'access'"))
@@ -341,6 +353,17 @@ class TestDemo:
             assert program.stop() == 0
             assert not list((data / "postgres").glob(".s.PGSQL.*"))
             return program.said()
+
+    def test_keeps_a_password_whole_or_not_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def interrupted(_: int) -> str:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as at_first:
+            at_first.setattr(secrets, "token_urlsafe", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                _password(tmp_path / "demo-password")
+        assert list(tmp_path.iterdir()) == []
+        assert len(_password(tmp_path / "demo-password")) == 16
 
     def test_leaves_somebodys_installation_alone(self, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
         commands.run("create-admin", "ada@example.org", "--password-file", "-", stdin=PASSWORD)

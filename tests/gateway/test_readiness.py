@@ -1,9 +1,11 @@
 """Whether a running process counts itself ready, by the level of its database."""
 
 import asyncpg
+import pytest
 
 from gateway import migrations
-from gateway.wiring import _is_at_level
+from gateway.http.health import NotReady
+from gateway.wiring import _has_level
 from tests.support.gateway import RunningGateway
 from tests.support.postgres import DatabaseUrls
 
@@ -32,8 +34,9 @@ class TestAProcessThatRuns:
         assert await level_check(running, database_urls, "DELETE FROM alembic_version") == (503, "failed")
 
     async def test_is_not_ready_at_an_earlier_level(self, running: RunningGateway) -> None:
-        assert await _is_at_level(running.database, too_early=frozenset())
-        assert not await _is_at_level(running.database, too_early=frozenset({migrations.expected_level()}))
+        await _has_level(running.database, too_early=frozenset())
+        with pytest.raises(NotReady, match=f"at level {migrations.expected_level()}"):
+            await _has_level(running.database, too_early=frozenset({migrations.expected_level()}))
 
 
 class TestEarlierLevels:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, text, update
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.keys import KeyState, SigningKey, open_key, seal_key
@@ -33,6 +33,11 @@ async def renew_number(session: AsyncSession) -> int:
 async def list_keys(session: AsyncSession) -> Sequence[StoredKey]:
     """All keys, the oldest first."""
     return (await session.scalars(select(StoredKey).order_by(StoredKey.created_at, StoredKey.kid))).all()
+
+
+async def any_key(session: AsyncSession) -> bool:
+    """Whether there are keys already, sealed by the master key of then."""
+    return bool(await session.scalar(select(exists().select_from(StoredKey))))
 
 
 def opened(record: StoredKey, master: MasterKey) -> SigningKey:

@@ -20,6 +20,12 @@ from modules.shared.database import Database
 _SHORTEST_SECONDS_BETWEEN_UNWANTED_RELOADS = 1.0
 
 
+async def has_keys(database: Database) -> bool:
+    """Whether the database holds keys already, sealed by the master key of then."""
+    async with database.system_session() as session:
+        return await repository.any_key(session)
+
+
 class KeyStore:
     """Loads the key ring, keeps those signing with it who are served, and makes the first keys."""
 

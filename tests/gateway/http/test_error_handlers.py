@@ -75,6 +75,17 @@ class TestADomainError:
             (place,) = (await client.get("/api/v1/raise")).json()["errors"]
         assert (place["pointer"], place["code"]) == ("/end", "validation_failed")
 
+    async def test_names_fifty_places_at_most_and_counts_the_rest(self) -> None:
+        router = APIRouter()
+
+        @router.get("/api/v1/numbers")
+        async def take_numbers(number: Annotated[list[int], Query()]) -> None: ...
+
+        async with calling(edge_app(router=router)) as client:
+            answers = [await client.get("/api/v1/numbers", params={"number": ["x"] * count}) for count in (50, 60)]
+        assert [len(answer.json()["errors"]) for answer in answers] == [50, 50]
+        assert [answer.json().get("errors_left_out") for answer in answers] == [None, 10]
+
     async def test_writes_ids_times_and_money_as_the_rest_of_the_api_does(self) -> None:
         error = Conflict(id=UUID(int=1), at=datetime(2026, 1, 2, tzinfo=UTC), owed=Decimal("1.50"), roles={"b", "a"})
         async with calling(raising(error)) as client:

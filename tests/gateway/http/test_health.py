@@ -3,26 +3,26 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
-from gateway.http.health import Readiness, health_router
+from gateway.http.health import NotReady, Readiness, health_router
 from tests.gateway.http.edge_app import calling, edge_app
 
 
-async def yes() -> bool:
-    return True
+async def yes() -> None:
+    pass
 
 
-async def no() -> bool:
-    return False
+async def no() -> None:
+    raise NotReady("the level is too low")
 
 
-async def broken() -> bool:
+async def broken() -> None:
     raise ConnectionError("password=swordfish")
 
 
-async def never() -> bool:
+async def never() -> None:
     await asyncio.Event().wait()
-    return True
 
 
 class TestLive:
@@ -77,3 +77,41 @@ class TestReady:
         readiness = Readiness()
         readiness.add("database", no)
         assert await readiness.ask() == {"serving": True, "database": False}
+
+
+class TestTheLog:
+    async def test_gets_one_line_with_the_reason_however_often_is_asked(self) -> None:
+        readiness = Readiness({"level": no})
+        with capture_logs() as lines:
+            for _ in range(3):
+                await readiness.ask()
+        assert [(line["event"], line["check"], line["reason"]) for line in lines] == [
+            ("check_failed", "level", "the level is too low")
+        ]
+
+    async def test_gets_another_line_for_each_change(self) -> None:
+        states = [no, broken, broken, yes, yes, no]
+
+        async def check() -> None:
+            await states.pop(0)()
+
+        readiness = Readiness({"level": check})
+        with capture_logs() as lines:
+            for _ in range(6):
+                await readiness.ask()
+        assert [(line["event"], line.get("reason")) for line in lines] == [
+            ("check_failed", "the level is too low"),
+            ("check_failed", "ConnectionError"),
+            ("check_passes_again", None),
+            ("check_failed", "the level is too low"),
+        ]
+
+    async def test_never_gets_the_text_of_a_foreign_error(self) -> None:
+        with capture_logs() as lines:
+            await Readiness({"database": broken}).ask()
+        assert "swordfish" not in str(lines)
+
+    async def test_gets_nothing_while_all_is_well(self) -> None:
+        with capture_logs() as lines:
+            await Readiness({"database": yes}).ask()
+        assert lines == []

@@ -195,7 +195,7 @@ class TestLogs:
         (line,) = (await seen(running, root, "logs", event="redacted"))["items"][:1]
         assert line["fields"] == {"detail": "Bearer [redacted]"}
 
-    @pytest.mark.parametrize("query", [{"limit": 1001}, {"limit": 0}, {"level": "loud"}, {"event": "x" * 201}])
+    @pytest.mark.parametrize("query", [{"limit": 201}, {"limit": 0}, {"level": "loud"}, {"event": "x" * 201}])
     async def test_refuse_senseless_filters(
         self, running: RunningGateway, root: Person, query: dict[str, str | int]
     ) -> None:
