@@ -9,6 +9,7 @@ from modules.audit import endpoints as audit_endpoints
 from modules.audit import permissions as audit
 from modules.auth import permissions as auth
 from modules.auth.endpoints import (
+    methods,
     passwords,
     profile,
     registration,
@@ -57,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     role_holders.router,
     global_roles.router,
     entries.router,
+    methods.router,
     sign_in.router,
     sign_in.sign_out_router,
     tokens.router,

@@ -43,6 +43,7 @@ from modules.auth.service.registration import RegistrationService
 from modules.auth.service.second_factors import ChosenFactors
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in import SignInService
+from modules.auth.service.sign_in_methods import SignInMethod, SignInMethods
 from modules.auth.service.sign_out import SignOutService
 from modules.auth.service.sysadmins import SysadminService
 from modules.auth.service.tokens_administration import TokensAdministration
@@ -81,6 +82,7 @@ from modules.shared.context import Client
 from modules.shared.database import Database, DatabaseUrls
 from modules.shared.errors import DomainError, TooManyRequests
 from modules.shared.grants import Administrators, GrantGuard, MandateProvisioning, RoleGrants
+from modules.shared.i18n import Text
 from modules.shared.ids import MandateId
 from modules.shared.logging import RECENT_LINES
 from modules.shared.mail import Mailer, new_mailer
@@ -138,6 +140,8 @@ async def _services(gateway: "Gateway", database: Database, stack: AsyncExitStac
     services = Services()
     services.add(database)
     services.add(gateway.catalogue)
+    services.add(settings.installation)
+    services.add(SignInMethods())
     root = await _root_mandate(database)
 
     audit = services.add(AuditLog(root))
@@ -188,6 +192,8 @@ def _add_identity(gateway: "Gateway", database: Database, audit: AuditLog, servi
     services.add(RefreshService(database, issuer, limits, audit, auth))
     services.add(SignOutService(issuer, tokens, audit))
     services.add(SignInService(database, passwords, entrance, sessions, limits, audit, refusals))
+    methods = services.get(SignInMethods)
+    methods.offer(SignInMethod("password", "password", Text(en="Password", de="Passwort"), "/api/v1/auth/login"))
     services.add(RegistrationService(database, passwords, accounts, entrance, limits, invitations, auth))
     changes = services.add(PasswordService(database, passwords, sessions, limits, audit, auth))
     services.add(EmailAddressService(database, sessions, changes, limits, audit, auth))

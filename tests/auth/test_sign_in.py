@@ -238,13 +238,3 @@ class TestStepUp:
         assert refused.json()["factors"] == ["password"]
         await browser.post("/auth/step-up", json={"password": PASSWORD})
         assert (await browser.post("/users/me/password", json=change)).status_code == 204
-
-
-class TestMethods:
-    async def test_say_how_to_sign_in_and_that_nobody_has_an_account(
-        self, gateway: RunningGateway, browser: Browser
-    ) -> None:
-        found = (await browser.get("/auth/methods")).json()
-        assert (found["login"], found["registration"], found["needs_first_account"]) == (["password"], "open", True)
-        await account(gateway, "ada@example.org")
-        assert (await browser.get("/auth/methods")).json()["needs_first_account"] is False

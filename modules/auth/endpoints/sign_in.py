@@ -16,21 +16,18 @@ from modules.auth.endpoints.browser import (
 from modules.auth.endpoints.signatures import (
     HALF_SIGNED_IN,
     UNPROVEN,
-    Accounts,
     HoldingASecret,
-    LookingAround,
     Names,
     ProvingThemselves,
     Refreshes,
     Sessions,
-    SettingsOfAuth,
     SignedInPerson,
     SignIns,
     SignOuts,
     Verifier,
 )
 from modules.auth.errors import InvalidToken
-from modules.auth.schemas.accounts import LoginRequest, MethodsRead, StepUpRequest
+from modules.auth.schemas.accounts import LoginRequest, StepUpRequest
 from modules.auth.schemas.sessions import RevokedCount, SecondFactorWanted, SessionTokens, SignedIn, SteppedUp
 from modules.auth.service.entrance import PendingSignIn
 from modules.auth.service.issuing import OpenedSession
@@ -38,19 +35,6 @@ from modules.shared import clock
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 sign_out_router = APIRouter(prefix="/auth", tags=["auth"], route_class=ForgetsSession)
-
-
-@router.get("/methods", operation_id="list_sign_in_methods", summary="How to sign in and register")
-async def list_sign_in_methods(visitor: LookingAround, accounts: Accounts, settings: SettingsOfAuth) -> MethodsRead:
-    """What the sign-in page offers."""
-    first = await accounts.needs_first_account(visitor.db)
-    return MethodsRead(
-        login=["password"],
-        registration=settings.registration,
-        password_minimum_length=settings.password_minimum_length,
-        needs_first_account=first,
-        set_up_code_required=first and accounts.needs_set_up_code,
-    )
 
 
 @router.post(

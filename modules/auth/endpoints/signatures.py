@@ -14,6 +14,7 @@ from modules.auth.service.refresh import RefreshService
 from modules.auth.service.registration import RegistrationService
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in import SignInService
+from modules.auth.service.sign_in_methods import SignInMethods
 from modules.auth.service.sign_out import SignOutService
 from modules.auth.service.sysadmins import SysadminService
 from modules.auth.service.tokens_administration import TokensAdministration
@@ -24,6 +25,7 @@ from modules.shared.catalogue import Action
 from modules.shared.context import Caller, RequestContext, Visitor
 from modules.shared.guards import public, require_sign_in, require_sysadmin, require_sysadmin_role
 from modules.shared.services import service
+from modules.shared.settings import InstallationSettings
 
 ProvingThemselves = Annotated[Visitor, public("whoever calls is about to prove who they are")]
 HoldingASecret = Annotated[Visitor, public("the token presented is the proof")]
@@ -37,6 +39,7 @@ MayUpdateUsers = Annotated[RequestContext, require_sysadmin_role("admin.users", 
 Accounts = Annotated[AccountService, service(AccountService)]
 EmailAddresses = Annotated[EmailAddressService, service(EmailAddressService)]
 Issuer = Annotated[TokenIssuer, service(TokenIssuer)]
+Methods = Annotated[SignInMethods, service(SignInMethods)]
 Names = Annotated[CookieNames, service(CookieNames)]
 PasswordChanges = Annotated[PasswordService, service(PasswordService)]
 Profiles = Annotated[ProfileService, service(ProfileService)]
@@ -45,6 +48,7 @@ Registrations = Annotated[RegistrationService, service(RegistrationService)]
 Rotation = Annotated[KeyRotation, service(KeyRotation)]
 Sessions = Annotated[SessionService, service(SessionService)]
 SettingsOfAuth = Annotated[AuthSettings, service(AuthSettings)]
+SettingsOfInstallation = Annotated[InstallationSettings, service(InstallationSettings)]
 SignIns = Annotated[SignInService, service(SignInService)]
 SignOuts = Annotated[SignOutService, service(SignOutService)]
 Sysadmins = Annotated[SysadminService, service(SysadminService)]

@@ -137,10 +137,27 @@ class Accepted(BaseModel):
     message: str
 
 
+SecondFactorName = Literal["totp", "passkey", "backup_code"]
+
+
+class SignInMethodRead(BaseModel):
+    """One way to sign in."""
+
+    name: str = Field(description="password, magic_link, passkey, google, microsoft or oidc:<name>.")
+    kind: Literal["password", "magic_link", "passkey", "provider"] = Field(
+        description="What to draw: a form for address and password, one for the address alone, a button that asks the"
+        " browser for a passkey, a link to the provider."
+    )
+    display_name: str = Field(description="For people, in the language asked for.")
+    login_path: str = Field(description="Where it begins: a page to open for a provider, else a path to POST to.")
+
+
 class MethodsRead(BaseModel):
     """How one signs in and registers here."""
 
-    login: list[str] = Field(description="Ways to sign in: password.")
+    product: str = Field(description="What the installation calls itself.")
+    methods: list[SignInMethodRead] = Field(description="Ways to sign in, in the order to draw them.")
+    second_factors: list[SecondFactorName] = Field(description="What people may set up besides.")
     registration: Literal["open", "invitation", "closed"]
     password_minimum_length: int
     needs_first_account: bool = Field(description="Whether nobody has an account yet.")
