@@ -73,6 +73,7 @@ from modules.rbac.service.entries import EntryService
 from modules.rbac.service.global_guard import GlobalRoleGuard
 from modules.rbac.service.global_roles import GlobalRoleService
 from modules.rbac.service.grant_guard import RbacGrantGuard
+from modules.rbac.service.installation_roles import InstallationRoles
 from modules.rbac.service.role_holders import RoleHolders
 from modules.rbac.service.roles import RoleService
 from modules.rbac.service.scheduled_grants import ScheduledGrants
@@ -235,15 +236,16 @@ def _add_rights(gateway: "Gateway", database: Database, audit: AuditLog, service
     services.add(SysadminUses(audit, services.get(RefusalLog)))
     guard = RbacGrantGuard(database, catalogue)
     services.add(guard, as_=GrantGuard)
-    assignments = RoleAssignments(settings.auth.recent_login)
+    installation = InstallationRoles(catalogue, audit.root_mandate_id, settings.auth.recent_login)
+    assignments = RoleAssignments(installation)
     services.add(assignments, as_=RoleGrants)
     administrators = MandateAdministrators(catalogue)
     services.add(administrators, as_=Administrators)
     beginnings = services.add(RoleBeginnings(catalogue, audit.root_mandate_id))
     services.add(beginnings, as_=MandateProvisioning)
-    services.add(RoleService(guard, audit, catalogue))
-    services.add(GlobalRoleService(GlobalRoleGuard(catalogue), audit, catalogue))
-    services.add(RoleHolders(guard, assignments, audit))
+    services.add(RoleService(guard, audit, catalogue, installation))
+    services.add(GlobalRoleService(GlobalRoleGuard(catalogue), audit, catalogue, installation))
+    services.add(RoleHolders(guard, assignments, installation, audit))
     services.add(ScheduledGrants(database, guard, assignments, audit, catalogue))
     services.add(DecisionService(services.add(ContextService(database))))
     entries = EntryService(

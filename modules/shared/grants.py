@@ -53,7 +53,7 @@ class RoleGrants(Protocol):
         """Make these exactly the member's roles; `valid_until` is the end of those newly given.
 
         Raises RoleNotAssignable (422) for a role that cannot be given in this mandate, and StepUpRequired (403) when
-        the root mandate's role `sysadmin` is given or taken without a recent `login` of the actor.
+        a role that answers for the installation is given or taken without a recent `login` of the actor.
         """
         ...
 
@@ -88,7 +88,7 @@ class RoleGrants(Protocol):
         self, session: AsyncSession, mandate_id: MandateId, role_ids: Iterable[RoleId]
     ) -> None:
         """Check roles that are to be given to members later. Raises RoleNotAssignable (422) for one that cannot be
-        given in this mandate.
+        given in this mandate, or answers for the installation and so takes a recent sign-in.
         """
         ...
 

@@ -8,16 +8,20 @@ import pytest
 from modules.auth.errors import StepUpRequired
 from modules.rbac.errors import EscalationRefused, LastAdministrator, RoleNotAssignable
 from modules.rbac.service.administrators import MandateAdministrators
-from modules.rbac.service.assignments import RoleAssignments
 from modules.rbac.service.beginnings import RoleBeginnings
 from modules.shared import clock
 from modules.shared.context import Login
 from modules.shared.database import Tenant
+from modules.shared.grants import RoleGrants
 from modules.shared.ids import InstanceId, MandateId, MembershipId, RoleId, TokenId
 from tests.support.gateway import Person
 from tests.support.house import House, changing
 
-GRANTS = RoleAssignments(timedelta(minutes=10))
+
+def grants(house: House) -> RoleGrants:
+    """The seam other features use."""
+    found: RoleGrants = house.gateway.services.get(RoleGrants)  # type: ignore[type-abstract]  # offered under it
+    return found
 
 
 async def roles_of(house: House, person: Person) -> set[UUID]:
@@ -33,7 +37,7 @@ async def set_roles(
     giver = actor or house.administrator
     async with changing(house, giver) as session:
         membership = MembershipId(house.memberships[person])
-        await GRANTS.set_member_roles(session, house.mandate, membership, role_ids, actor_id=giver.id, **more)  # type: ignore[arg-type] # as the caller says
+        await grants(house).set_member_roles(session, house.mandate, membership, role_ids, actor_id=giver.id, **more)  # type: ignore[arg-type] # as the caller says
 
 
 class TestSetMemberRoles:
@@ -99,7 +103,7 @@ class TestTheRoleSysadmin:
         login = None if age is None else _login(house, age)
         try:
             async with changing(house, house.sysadmin, house.root) as session:
-                await GRANTS.set_member_roles(
+                await grants(house).set_member_roles(
                     session, house.root, membership, [sysadmin], actor_id=house.sysadmin.id, login=login
                 )
         except StepUpRequired:
@@ -111,7 +115,7 @@ class TestTheRoleSysadmin:
         membership = MembershipId(house.memberships[house.sysadmin])
         with pytest.raises(StepUpRequired):
             async with changing(house, house.sysadmin, house.root) as session:
-                await GRANTS.set_member_roles(session, house.root, membership, [], actor_id=house.sysadmin.id)
+                await grants(house).set_member_roles(session, house.root, membership, [], actor_id=house.sysadmin.id)
 
     async def test_belongs_to_the_root_mandate_alone(self, house: House) -> None:
         with pytest.raises(RoleNotAssignable):
@@ -124,7 +128,7 @@ class TestSetAccessRoles:
         await give_access(house, instance)
         await self._set(house, instance, role)
         async with house.gateway.database.session(Tenant(house.mandate)) as session:
-            held = await GRANTS.roles_of_access(session, house.mandate, instance, [house.member.id])
+            held = await grants(house).roles_of_access(session, house.mandate, instance, [house.member.id])
         assert held == {house.member.id: [role]}
 
     async def test_takes_it_again(self, house: House) -> None:
@@ -154,7 +158,7 @@ class TestSetAccessRoles:
 
     async def _set(self, house: House, instance: InstanceId, *roles: RoleId) -> None:
         async with changing(house, house.administrator) as session:
-            await GRANTS.set_access_roles(
+            await grants(house).set_access_roles(
                 session, house.mandate, instance, house.member.id, roles, actor_id=house.administrator.id
             )
 
@@ -163,7 +167,7 @@ class TestRolesForDisplay:
     async def test_are_those_held_now(self, house: House) -> None:
         membership = MembershipId(house.memberships[house.member])
         async with house.gateway.database.session(Tenant(house.mandate)) as session:
-            held = await GRANTS.roles_of_members(session, house.mandate, [membership])
+            held = await grants(house).roles_of_members(session, house.mandate, [membership])
         assert held == {membership: [await house.gateway.role("member")]}
 
     async def test_leave_out_what_is_over(self, house: House) -> None:
@@ -172,7 +176,7 @@ class TestRolesForDisplay:
             "UPDATE role_assignments SET valid_until = now() WHERE membership_id = :id", id=membership
         )
         async with house.gateway.database.session(Tenant(house.mandate)) as session:
-            assert await GRANTS.roles_of_members(session, house.mandate, [membership]) == {}
+            assert await grants(house).roles_of_members(session, house.mandate, [membership]) == {}
 
 
 class TestAdministrators:

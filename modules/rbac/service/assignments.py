@@ -7,21 +7,18 @@ happens inside `GrantGuard.change`.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.errors import StepUpRequired
-from modules.auth.service.recent import FACTORS
 from modules.rbac import errors
 from modules.rbac.models import Role, RoleAssignment
 from modules.rbac.repository import assignments as repository
+from modules.rbac.service.installation_roles import InstallationRoles
 from modules.shared import clock
 from modules.shared.context import Login
 from modules.shared.ids import InstanceId, MandateId, MembershipId, RoleId, UserId, new_id
-
-SYSADMIN = "sysadmin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +30,10 @@ class Given:
 
 
 class RoleAssignments:
-    """Gives and takes roles. `recent_login` is how old a sign-in may be to give or take the role `sysadmin`."""
+    """Gives and takes roles; those that answer for the installation only after a recent sign-in."""
 
-    def __init__(self, recent_login: timedelta) -> None:
-        self._recent_login = recent_login
+    def __init__(self, installation: InstallationRoles) -> None:
+        self._installation = installation
 
     async def set_member_roles(
         self,
@@ -59,7 +56,8 @@ class RoleAssignments:
         kept = {RoleId(assignment.role_id) for assignment in present if not _is_over(assignment)} & wanted
         given = wanted - kept
         taken = [assignment for assignment in present if assignment.role_id not in kept]
-        self._require_recent_login([*given, *(RoleId(assignment.role_id) for assignment in taken)], roles, login)
+        changed = given | {RoleId(assignment.role_id) for assignment in taken}
+        await self._installation.demand_recent(session, [roles[role_id] for role_id in changed & roles.keys()], login)
         await _replace(
             session,
             taken,
@@ -81,7 +79,7 @@ class RoleAssignments:
         """One role more. Raises RoleNotAssignable, RoleHeldAlready, StepUpRequired."""
         roles = await repository.roles_for_members(session, mandate_id, [role_id])
         _require_all({role_id}, roles)
-        self._require_recent_login([role_id], roles, login)
+        await self._installation.demand_recent(session, roles.values(), login)
         present = await repository.of_members(session, mandate_id, [membership_id])
         same = [assignment for assignment in present if assignment.role_id == role_id]
         if any(not _is_over(assignment) for assignment in same):
@@ -92,7 +90,7 @@ class RoleAssignments:
 
     async def take(self, session: AsyncSession, assignment: RoleAssignment, role: Role, login: Login | None) -> None:
         """One role less. Raises StepUpRequired."""
-        self._require_recent_login([RoleId(role.id)], {RoleId(role.id): role}, login)
+        await self._installation.demand_recent(session, [role], login)
         await _replace(session, [assignment], [])
 
     async def set_access_roles(
@@ -145,15 +143,14 @@ class RoleAssignments:
     async def require_assignable(
         self, session: AsyncSession, mandate_id: MandateId, role_ids: Iterable[RoleId]
     ) -> None:
-        """Raises RoleNotAssignable for a role no membership of this mandate can be given."""
+        """Raises RoleNotAssignable for a role no membership of this mandate can be given, or only after a recent
+        sign-in, which nobody has done yet.
+        """
         wanted = set(role_ids)
-        _require_all(wanted, await repository.roles_for_members(session, mandate_id, wanted))
-
-    def _require_recent_login(self, changed: Iterable[RoleId], roles: dict[RoleId, Role], login: Login | None) -> None:
-        """The role `sysadmin` changes hands only before the eyes of somebody who has just proved who they are."""
-        delicate = any(roles[role_id].key == SYSADMIN for role_id in changed if role_id in roles)
-        if delicate and (login is None or not login.is_recent(self._recent_login)):
-            raise StepUpRequired(factors=list(FACTORS))
+        roles = await repository.roles_for_members(session, mandate_id, wanted)
+        _require_all(wanted, roles)
+        if await self._installation.are_among(session, roles.values()):
+            raise errors.RoleNotAssignable(pointer="/role_ids")
 
 
 def assignment_of_member(

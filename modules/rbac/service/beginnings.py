@@ -12,7 +12,7 @@ from modules.rbac.errors import RoleNotFound
 from modules.rbac.models import Role
 from modules.rbac.repository import roles as repository
 from modules.rbac.repository.standing import standing_of
-from modules.rbac.service.assignments import SYSADMIN, Given, assignment_of_member
+from modules.rbac.service.assignments import Given, assignment_of_member
 from modules.shared import clock
 from modules.shared.catalogue import AccessLevel, Action, ItemCatalogue, ItemKind
 from modules.shared.grants import rights_may_change
@@ -63,7 +63,7 @@ class RoleBeginnings:
         self, session: AsyncSession, membership_id: MembershipId, *, appointed_by: UserId
     ) -> None:
         """Give the role `sysadmin` to this member of the root mandate, without end. `session` works across mandates."""
-        role = await repository.find_role_by_key(session, self._root, SYSADMIN)
+        role = await repository.find_role_by_key(session, self._root, "sysadmin")
         await self._appoint(session, self._root, membership_id, role, appointed_by)
 
     async def may_create_mandates(self, session: AsyncSession, user_id: UserId) -> bool:

@@ -8,6 +8,7 @@ from modules.rbac.models import Role
 from modules.rbac.repository import roles as repository
 from modules.rbac.schemas.roles import RoleCreate, RoleRead
 from modules.rbac.service.global_guard import GlobalRoleGuard
+from modules.rbac.service.installation_roles import InstallationRoles
 from modules.rbac.service.role_keeping import RoleKeeping, new_role
 from modules.shared.catalogue import ItemCatalogue
 from modules.shared.context import RequestContext
@@ -21,8 +22,10 @@ class GlobalRoleService(RoleKeeping):
     with the next request.
     """
 
-    def __init__(self, guard: GlobalRoleGuard, audit: AuditLog, catalogue: ItemCatalogue) -> None:
-        super().__init__(audit, catalogue)
+    def __init__(
+        self, guard: GlobalRoleGuard, audit: AuditLog, catalogue: ItemCatalogue, installation: InstallationRoles
+    ) -> None:
+        super().__init__(audit, catalogue, installation)
         self._guard = guard
 
     async def list_roles(self, context: RequestContext) -> list[RoleRead]:

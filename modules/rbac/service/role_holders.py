@@ -9,7 +9,8 @@ from modules.rbac.models import Role, RoleAssignment, ScheduledGrant
 from modules.rbac.repository import assignments as repository
 from modules.rbac.repository.roles import find_role
 from modules.rbac.schemas.assignments import AssignmentCreate, AssignmentRead
-from modules.rbac.service.assignments import SYSADMIN, Given, RoleAssignments
+from modules.rbac.service.assignments import Given, RoleAssignments
+from modules.rbac.service.installation_roles import InstallationRoles
 from modules.shared import clock
 from modules.shared.catalogue import AccessLevel, Action
 from modules.shared.context import RequestContext
@@ -20,8 +21,11 @@ from modules.shared.ids import MembershipId, RoleId, UserId, new_id
 class RoleHolders:
     """Works as far as the caller's level on `members` reaches: on themselves, their groups' members, or all."""
 
-    def __init__(self, guard: GrantGuard, assignments: RoleAssignments, audit: AuditLog) -> None:
+    def __init__(
+        self, guard: GrantGuard, assignments: RoleAssignments, installation: InstallationRoles, audit: AuditLog
+    ) -> None:
         self._guard = guard
+        self._installation = installation
         self._assignments = assignments
         self._audit = audit
 
@@ -92,7 +96,7 @@ class RoleHolders:
 
     async def _promise(self, context: RequestContext, role: Role, wanted: AssignmentCreate) -> ScheduledGrant:
         """Try the gift, as if its time had come, and keep the promise of it instead."""
-        if role.key == SYSADMIN or wanted.valid_from is None:
+        if wanted.valid_from is None or await self._installation.are_among(context.db, [role]):
             raise errors.RoleNotAssignable(pointer="/valid_from")  # it changes hands only after a recent sign-in
         trial = await context.db.begin_nested()
         async with self._changing(context):

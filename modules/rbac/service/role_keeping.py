@@ -15,6 +15,7 @@ from modules.rbac import errors
 from modules.rbac.models import Role, RoleRule
 from modules.rbac.repository import roles as repository
 from modules.rbac.schemas.roles import RoleCreate, RolePatch, RoleRead, RuleList, RuleRead, RulesReplace, RuleWrite
+from modules.rbac.service.installation_roles import InstallationRoles
 from modules.rbac.service.rule_writing import stored_rule, written_rule
 from modules.shared import clock
 from modules.shared.catalogue import ItemCatalogue
@@ -28,9 +29,10 @@ _COLUMNS = ("kind", "item", "may_view", "may_create", "may_read", "may_update", 
 class RoleKeeping(ABC):
     """The acts. Every write happens inside `_changing`, where rights are compared before and after."""
 
-    def __init__(self, audit: AuditLog, catalogue: ItemCatalogue) -> None:
+    def __init__(self, audit: AuditLog, catalogue: ItemCatalogue, installation: InstallationRoles) -> None:
         self._audit = audit
         self._catalogue = catalogue
+        self._installation = installation
 
     @abstractmethod
     async def list_roles(self, context: RequestContext) -> list[RoleRead]:
@@ -78,13 +80,14 @@ class RoleKeeping(ABC):
         return (await self._read(context, [role]))[0]
 
     async def delete(self, context: RequestContext, role_id: RoleId, expected: ExpectedVersions) -> None:
-        """Remove a role and take it from everybody who holds it."""
+        """Remove a role and take it from everybody who holds it. Raises StepUpRequired as the changes of rules do."""
         async with self._changing(context):
             role = await self._own(context, role_id, expected)
+            await self._confirm(context, role)
             await context.db.delete(role)
         self._record(context, "role_deleted", role, {"name": role.name})
 
-    # ── rules ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── rules: changed after a recent sign-in, when they answer for the installation ──────────────────────────────────
 
     async def list_rules(self, context: RequestContext, role_id: RoleId) -> RuleList:
         """The rules of a role, by kind and item."""
@@ -102,6 +105,7 @@ class RoleKeeping(ABC):
         ]
         async with self._changing(context):
             role = await self._ruled(context, role_id, expected)
+            await self._confirm(context, role, rows)
             await repository.delete_rules(context.db, context.mandate.id, role_id)
             context.db.add_all(rows)
         self._record(context, "rules_replaced", role, {"rules": [_told(rule) for rule in wanted.rules]})
@@ -114,6 +118,7 @@ class RoleKeeping(ABC):
         row = stored_rule(rule, context.mandate.id, role_id, self._catalogue, "")
         async with self._changing(context):
             role = await self._ruled(context, role_id, expected)
+            await self._confirm(context, role, [row])
             for known in await repository.list_rules(context.db, [role_id]):
                 if (known.kind, known.item) == (row.kind, row.item):
                     raise errors.DuplicateRule(pointer="/item")
@@ -127,6 +132,7 @@ class RoleKeeping(ABC):
         """Remove one rule; this too is compared, since a narrow rule may have held a wide one down."""
         async with self._changing(context):
             role = await self._ruled(context, role_id, expected)
+            await self._confirm(context, role)
             rules = await repository.list_rules(context.db, [role_id])
             row = next((rule for rule in rules if rule.id == rule_id), None)
             if row is None:
@@ -152,6 +158,9 @@ class RoleKeeping(ABC):
         await context.db.refresh(role)  # its rules have renewed its version
         self._record(context, "role_created", role, {"name": role.name, "scope": role.scope, "rules": len(rules)})
         return (await self._read(context, [role]))[0]
+
+    async def _confirm(self, context: RequestContext, role: Role, coming: Sequence[RoleRule] = ()) -> None:
+        await self._installation.demand_recent(context.db, [role], context.login, coming)
 
     async def _flush(self, context: RequestContext) -> None:
         try:

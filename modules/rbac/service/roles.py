@@ -9,6 +9,7 @@ from modules.rbac import errors
 from modules.rbac.models import Role
 from modules.rbac.repository import roles as repository
 from modules.rbac.schemas.roles import RoleCreate, RoleRead
+from modules.rbac.service.installation_roles import InstallationRoles
 from modules.rbac.service.role_keeping import RoleKeeping, new_role
 from modules.shared.catalogue import ItemCatalogue
 from modules.shared.context import RequestContext
@@ -20,8 +21,10 @@ from modules.shared.versions import ExpectedVersions
 class RoleService(RoleKeeping):
     """Roles and rules of one mandate. The global roles can be seen, given and copied here, not changed."""
 
-    def __init__(self, guard: GrantGuard, audit: AuditLog, catalogue: ItemCatalogue) -> None:
-        super().__init__(audit, catalogue)
+    def __init__(
+        self, guard: GrantGuard, audit: AuditLog, catalogue: ItemCatalogue, installation: InstallationRoles
+    ) -> None:
+        super().__init__(audit, catalogue, installation)
         self._guard = guard
 
     async def list_roles(self, context: RequestContext) -> list[RoleRead]:
