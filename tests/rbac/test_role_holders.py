@@ -3,13 +3,16 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 
+from modules.rbac.service import scheduled_grants
 from modules.rbac.service.scheduled_grants import ScheduledGrants, settle_scheduled_grants
 from modules.shared import clock
 from tests.support.gateway import Person
 from tests.support.house import House
+from tests.support.postgres import DatabaseUrls
 
 READ_INVITATIONS = {"kind": "RESOURCE", "item": "invitations", "read": "all"}
 UPDATE_MEMBERS = {"kind": "RESOURCE", "item": "members", "read": "all", "update": "all"}
@@ -18,6 +21,19 @@ UPDATE_MEMBERS = {"kind": "RESOURCE", "item": "members", "read": "all", "update"
 async def give(house: House, role_id: str, to: Person, *, by: Person | None = None, **term: str) -> httpx.Response:
     body = {"membership_id": str(house.memberships[to]), **term}
     return await house.call(by or house.administrator, "POST", f"/roles/{role_id}/assignments", json=body)
+
+
+async def break_giving(urls: DatabaseUrls, role_id: str) -> None:
+    """From now on the database fails, for no reason of ours, when this role is given."""
+    connection = await asyncpg.connect(urls.owner)
+    try:
+        await connection.execute(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;"
+            " CREATE TRIGGER broken BEFORE INSERT ON role_assignments FOR EACH ROW"
+            f" WHEN (NEW.role_id = '{role_id}') EXECUTE FUNCTION fail()"
+        )
+    finally:
+        await connection.close()
 
 
 def later(**ahead: float) -> str:
@@ -168,7 +184,7 @@ class TestAPromise:
         role = await house.new_role("Clerk", READ_INVITATIONS)
         await give(house, role["id"], house.member, valid_from=later(hours=1))
         await self._come(house)
-        assert await house.gateway.services.get(ScheduledGrants).settle_due() == 0
+        assert await house.gateway.services.get(ScheduledGrants).settle_due() == (0, 0)
 
     async def test_takes_what_the_promiser_has_now(self, house: House) -> None:
         giver = await house.person_with(UPDATE_MEMBERS)
@@ -217,6 +233,46 @@ class TestAPromise:
         assert (await house.call(house.administrator, "DELETE", path)).status_code == 204
         await self._come(house)
         assert await self._outcome(house) == "withdrawn"
+
+    async def test_that_cannot_be_settled_holds_up_no_other(self, house: House, database_urls: DatabaseUrls) -> None:
+        bad, good = await house.new_role("Bad", READ_INVITATIONS), await house.new_role("Good", READ_INVITATIONS)
+        for hours, role in enumerate((bad, good), start=1):
+            await give(house, role["id"], house.member, valid_from=later(hours=hours))
+        await break_giving(database_urls, bad["id"])
+        await house.gateway.sql("UPDATE scheduled_grants SET valid_from = valid_from - interval '1 day'")
+        grants = house.gateway.services.get(ScheduledGrants)
+        assert await grants.settle_due() == (1, 1)
+        assert await house.may(house.member, "invitations", "read") == "all"
+        assert await grants.settle_due() == (0, 1)
+        waiting = await house.gateway.sql("SELECT role_id FROM scheduled_grants WHERE settled_at IS NULL")
+        assert [str(grant["role_id"]) for grant in waiting] == [bad["id"]]
+
+    async def test_of_more_than_are_read_at_once_are_all_settled(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(scheduled_grants, "_AT_ONCE", 2)
+        for number in range(5):
+            role = await house.new_role(f"Clerk {number}")
+            await give(house, role["id"], house.member, valid_from=later(hours=1))
+        await house.gateway.sql("UPDATE scheduled_grants SET valid_from = now() - interval '1 second'")
+        assert await house.gateway.services.get(ScheduledGrants).settle_due() == (5, 0)
+
+    @pytest.mark.parametrize("may_still_give", [True, False])
+    async def test_whose_time_is_over_is_recorded_as_never_kept(self, house: House, may_still_give: bool) -> None:
+        giver = await house.person_with(UPDATE_MEMBERS, READ_INVITATIONS)
+        role = await house.new_role("Clerk", READ_INVITATIONS)
+        await give(house, role["id"], house.member, by=giver, valid_from=later(hours=1), valid_until=later(hours=2))
+        if not may_still_give:
+            await house.gateway.sql("DELETE FROM role_assignments WHERE granted_by IS NULL")
+        await house.gateway.sql(
+            "UPDATE scheduled_grants SET valid_from = now() - interval '2 hours', valid_until = now()"
+        )
+        await house.perform(settle_scheduled_grants)
+        assert await self._outcome(house) == "expired"
+        (event,) = await house.events("scheduled_grant_expired")
+        assert (event["mandate_id"], event["outcome"]) == (house.mandate, "refused")
+        assert await house.events("scheduled_grant_kept") == []
+        assert await house.gateway.sql("SELECT 1 FROM role_assignments WHERE role_id = :role", role=role["id"]) == []
 
     async def _come(self, house: House) -> None:
         await house.gateway.sql("UPDATE scheduled_grants SET valid_from = now() - interval '1 second'")

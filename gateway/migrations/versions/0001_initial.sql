@@ -449,7 +449,7 @@ CREATE TABLE scheduled_grants (
     granted_by uuid NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     settled_at timestamptz,
-    outcome text CHECK (outcome IN ('granted', 'refused', 'withdrawn')),
+    outcome text CHECK (outcome IN ('granted', 'refused', 'expired', 'withdrawn')),
     FOREIGN KEY (mandate_id, membership_id) REFERENCES memberships (mandate_id, id) ON DELETE CASCADE,
     CHECK (valid_from < valid_until)
 );

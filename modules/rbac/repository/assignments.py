@@ -1,9 +1,10 @@
 """Who was given which role: now, through an instance, and for later."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, RowMapping, func, or_, select, text
+from sqlalchemy import ColumnElement, Row, RowMapping, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.rbac.models import Role, RoleAssignment, ScheduledGrant
@@ -134,14 +135,20 @@ async def find_scheduled(session: AsyncSession, mandate_id: MandateId, grant_id:
     )
 
 
-async def list_due(session: AsyncSession, limit: int) -> Sequence[Row[UUID, UUID, UUID]]:
-    """(id, mandate, granter) of grants whose time has come, in any mandate. Needs a system session."""
-    rows = await session.execute(
-        select(ScheduledGrant.id, ScheduledGrant.mandate_id, ScheduledGrant.granted_by)
+async def list_due(
+    session: AsyncSession, limit: int, after: tuple[datetime, UUID] | None = None
+) -> Sequence[Row[UUID, UUID, UUID, datetime]]:
+    """(id, mandate, granter, valid from) of grants whose time has come, in any mandate, those due first first; of
+    those behind `after` (valid from, id), if given. Needs a system session.
+    """
+    place = tuple_(ScheduledGrant.valid_from, ScheduledGrant.id)
+    due = (
+        select(ScheduledGrant.id, ScheduledGrant.mandate_id, ScheduledGrant.granted_by, ScheduledGrant.valid_from)
         .where(ScheduledGrant.settled_at.is_(None), ScheduledGrant.valid_from <= func.now())
         .order_by(ScheduledGrant.valid_from, ScheduledGrant.id)
         .limit(limit)
     )
+    rows = await session.execute(due if after is None else due.where(place > after))
     return rows.all()
 
 

@@ -1,7 +1,13 @@
 """Keeping promises of roles: when its time has come, a role is given if whoever promised it still may give it."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
+import structlog
 
 from modules.audit.service import AuditLog, Subject
 from modules.rbac.models import ScheduledGrant
@@ -15,9 +21,24 @@ from modules.shared.grants import GrantGuard
 from modules.shared.ids import MandateId, MembershipId, RoleId, UserId
 from modules.shared.jobs import JobContext, Retry, TaskRegistry
 
+_log = structlog.get_logger(__name__)
 _AT_ONCE: Final = 500
 
+Outcome = Literal["granted", "refused", "expired"]
+_EVENTS: Final[Mapping[Outcome, str]] = {
+    "granted": "scheduled_grant_kept",
+    "refused": "scheduled_grant_refused",
+    "expired": "scheduled_grant_expired",
+}
+
 rbac_tasks = TaskRegistry()
+
+
+class Settled(NamedTuple):
+    """How many promises were settled, one way or the other, and how many still wait because settling them failed."""
+
+    settled: int
+    failed: int
 
 
 class ScheduledGrants:
@@ -37,13 +58,25 @@ class ScheduledGrants:
         self._audit = audit
         self._catalogue = catalogue
 
-    async def settle_due(self) -> int:
-        """Settle what is due; answers how many."""
-        async with self._database.system_session() as session:
-            due = await repository.list_due(session, _AT_ONCE)
-        for grant_id, mandate_id, granted_by in due:
-            await self._settle(grant_id, MandateId(mandate_id), UserId(granted_by))
-        return len(due)
+    async def settle_due(self) -> Settled:
+        """Settle what is due. One that fails waits for the next turn and holds up no other."""
+        settled = failed = 0
+        after = None
+        while True:
+            async with self._database.system_session() as session:
+                due = await repository.list_due(session, _AT_ONCE, after)
+            for grant in due:
+                try:
+                    await self._settle(grant.id, MandateId(grant.mandate_id), UserId(grant.granted_by))
+                    settled += 1
+                except Exception as error:
+                    if _is_database_away(error):
+                        raise
+                    failed += 1
+                    _log.exception("scheduled_grant_not_settled", grant_id=str(grant.id))
+            if len(due) < _AT_ONCE:
+                return Settled(settled, failed)
+            after = due[-1].valid_from, due[-1].id
 
     async def _settle(self, grant_id: UUID, mandate_id: MandateId, granted_by: UserId) -> None:
         try:
@@ -55,24 +88,19 @@ class ScheduledGrants:
 
     async def _give(self, grant_id: UUID, mandate_id: MandateId, granted_by: UserId) -> None:
         needs = (self._catalogue.resolve("members", ItemKind.RESOURCE), Action.UPDATE)
-        async with self._database.session(Tenant(mandate_id, None, granted_by)) as session:
-            async with self._guard.change(session, mandate_id, granted_by, needs=needs):
-                grant = await repository.find_scheduled(session, mandate_id, grant_id)
-                if grant is None:
-                    return
-                member, role = MembershipId(grant.membership_id), RoleId(grant.role_id)
-                given = Given(granted_by, grant.valid_until)
-                await self._assignments.give(session, mandate_id, member, role, given)
-                self._note(grant, "granted")
-            self._audit.record(
-                session,
-                "scheduled_grant_kept",
-                by=None,
-                user_id=granted_by,
-                mandate_id=mandate_id,
-                subject=Subject("scheduled_grant", grant_id),
-                details={"role_id": str(role), "membership_id": str(member)},
-            )
+        async with (
+            self._database.session(Tenant(mandate_id, None, granted_by)) as session,
+            self._guard.change(session, mandate_id, granted_by, needs=needs),
+        ):
+            grant = await repository.find_scheduled(session, mandate_id, grant_id)
+            if grant is None:
+                return
+            if _is_over(grant):
+                self._close(session, grant, "expired", _told(grant))
+                return
+            member, role = MembershipId(grant.membership_id), RoleId(grant.role_id)
+            await self._assignments.give(session, mandate_id, member, role, Given(granted_by, grant.valid_until))
+            self._close(session, grant, "granted", _told(grant))
 
     async def _refuse(self, grant_id: UUID, mandate_id: MandateId, granted_by: UserId, refusal: DomainError) -> None:
         """In a transaction of its own: the one that tried is rolled back."""
@@ -80,21 +108,41 @@ class ScheduledGrants:
             grant = await repository.find_scheduled(session, mandate_id, grant_id)
             if grant is None:
                 return
-            self._note(grant, "refused")
-            self._audit.record(
-                session,
-                "scheduled_grant_refused",
-                by=None,
-                user_id=granted_by,
-                mandate_id=mandate_id,
-                subject=Subject("scheduled_grant", grant_id),
-                outcome="refused",
-                details={"reason": refusal.code, **{name: str(value) for name, value in refusal.fields.items()}},
-            )
+            if _is_over(grant):
+                self._close(session, grant, "expired", _told(grant))
+                return
+            reason = {"reason": refusal.code, **{name: str(value) for name, value in refusal.fields.items()}}
+            self._close(session, grant, "refused", reason)
 
-    @staticmethod
-    def _note(grant: ScheduledGrant, outcome: str) -> None:
+    def _close(
+        self, session: AsyncSession, grant: ScheduledGrant, outcome: Outcome, details: Mapping[str, str]
+    ) -> None:
         grant.settled_at, grant.outcome = clock.now(), outcome
+        self._audit.record(
+            session,
+            _EVENTS[outcome],
+            by=None,
+            user_id=UserId(grant.granted_by),
+            mandate_id=MandateId(grant.mandate_id),
+            subject=Subject("scheduled_grant", grant.id),
+            outcome="done" if outcome == "granted" else "refused",
+            details=details,
+        )
+
+
+def _is_over(grant: ScheduledGrant) -> bool:
+    """Whether its time ended before it was settled, as when no worker ran: then nothing is given any more."""
+    return grant.valid_until is not None and grant.valid_until <= clock.now()
+
+
+def _told(grant: ScheduledGrant) -> dict[str, str]:
+    return {"role_id": str(grant.role_id), "membership_id": str(grant.membership_id)}
+
+
+def _is_database_away(error: Exception) -> bool:
+    """Whether every other grant would fail the same way."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, DatabaseUnavailable | PoolTimeoutError | OSError)
 
 
 @rbac_tasks.periodic("rbac.settle_scheduled_grants", cron="* * * * *", retry=Retry(attempts=3))
