@@ -40,6 +40,7 @@ from modules.auth.service.password import PasswordService
 from modules.auth.service.profile import ProfileService
 from modules.auth.service.refresh import RefreshService
 from modules.auth.service.registration import RegistrationService
+from modules.auth.service.registration_policy import RegistrationPolicy
 from modules.auth.service.second_factors import ChosenFactors
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in import SignInService
@@ -188,14 +189,14 @@ def _add_identity(gateway: "Gateway", database: Database, audit: AuditLog, servi
             needs_set_up_code=settings.needs_set_up_code,
         )
     )
-    invitations = services.get(InvitationService)
+    policy = services.add(RegistrationPolicy(services.get(InvitationService), auth))
     refusals = services.get(RefusalLog)
     services.add(RefreshService(database, issuer, limits, audit, auth))
     services.add(SignOutService(issuer, tokens, audit))
     services.add(SignInService(database, passwords, entrance, sessions, limits, audit, refusals))
     methods = services.get(SignInMethods)
     methods.offer(SignInMethod("password", "password", Text(en="Password", de="Passwort"), "/api/v1/auth/login"))
-    services.add(RegistrationService(database, passwords, accounts, entrance, limits, invitations, auth))
+    services.add(RegistrationService(database, passwords, accounts, entrance, limits, policy, auth))
     changes = services.add(PasswordService(database, passwords, sessions, limits, audit, auth))
     services.add(EmailAddressService(database, sessions, changes, limits, audit, auth))
     departure = AdministratorDeparture(MandateAdministrators(services.get(ItemCatalogue)))

@@ -7,19 +7,12 @@ hashed.
 """
 
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.errors import (
-    InvitationRequired,
-    LinkNotValid,
-    LoginFailed,
-    PasswordRequired,
-    RegistrationClosed,
-    WeakPassword,
-)
+from modules.auth.errors import LinkNotValid, LoginFailed, PasswordRequired, WeakPassword
 from modules.auth.keys import hash_secret, new_secret
 from modules.auth.models import Registration, Token
 from modules.auth.passwords import Passwords
@@ -31,6 +24,7 @@ from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail
 from modules.auth.service.mails import send_link
+from modules.auth.service.registration_policy import RegistrationPolicy
 from modules.auth.service.sign_in_proof import LOCAL, PASSWORD, SignInProof
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
@@ -40,14 +34,6 @@ from modules.shared.i18n import Language, negotiate_language
 from modules.shared.ids import UserId, new_id
 
 VERIFICATION: Final = "email_verification"
-
-
-class Invitations(Protocol):
-    """Knows who was invited."""
-
-    async def is_open(self, secret: str, email: str) -> bool:
-        """Whether this secret belongs to an invitation of that address which can still be accepted."""
-        ...
 
 
 class RegistrationService:
@@ -60,7 +46,7 @@ class RegistrationService:
         accounts: AccountService,
         entrance: Entrance,
         limits: AuthLimits,
-        invitations: Invitations,
+        policy: RegistrationPolicy,
         settings: AuthSettings,
     ) -> None:
         self._database = database
@@ -68,7 +54,7 @@ class RegistrationService:
         self._accounts = accounts
         self._entrance = entrance
         self._limits = limits
-        self._invitations = invitations
+        self._policy = policy
         self._settings = settings
 
     async def register(self, visitor: Visitor, wanted: RegisterRequest, language: Language) -> str:
@@ -76,7 +62,7 @@ class RegistrationService:
         not. Raises RegistrationClosed, InvitationRequired, WeakPassword, TooManyRequests.
         """
         await self._limits.attempt_from(visitor.client)
-        await self._admit(wanted)
+        await self._policy.admit(wanted.email, wanted.invitation)
         check_password(self._passwords, wanted.password, wanted.email)
         await self._limits.mail_to(wanted.email)
         password_hash = await self._passwords.hash(wanted.password)
@@ -114,15 +100,6 @@ class RegistrationService:
             raise LinkNotValid(pointer="/token")
         proof = SignInProof(LOCAL, (PASSWORD,), email=registration.email)
         return await self._entrance.admit(visitor, user, proof, device_secret=None)
-
-    async def _admit(self, wanted: RegisterRequest) -> None:
-        match self._settings.registration:
-            case "closed":
-                raise RegistrationClosed
-            case "invitation":
-                invited = wanted.invitation and await self._invitations.is_open(wanted.invitation, wanted.email)
-                if not invited:
-                    raise InvitationRequired(pointer="/invitation")
 
     async def _keep(
         self, session: AsyncSession, wanted: RegisterRequest, password_hash: str, flow: str, language: Language
