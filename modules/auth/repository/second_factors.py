@@ -1,26 +1,48 @@
-"""The rows of second factors."""
+"""Which factors people have set up."""
 
 from typing import NamedTuple
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.models import BackupCode, Passkey, TotpCredential
-from modules.shared.ids import UserId
+from modules.auth.models import BackupCode, Passkey, PasswordCredential, TotpCredential, UserSession
+from modules.shared.ids import SessionId, UserId
 
 
-class FactorsOfUser(NamedTuple):
-    """Which kinds of factor a user has set up."""
+class Factors(NamedTuple):
+    """Which kinds of factor a user has set up; the fields are named as people's programs name them."""
 
+    password: bool
     totp: bool
     passkey: bool
     backup_code: bool
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that are set up."""
+        return tuple(name for name, is_set_up in self._asdict().items() if is_set_up)
 
-async def kinds_of(session: AsyncSession, user_id: UserId) -> FactorsOfUser:
+    @property
+    def second_factor(self) -> bool:
+        """Whether a sign-in by one proof has to be completed. Backup codes stand in for another, never alone."""
+        return self.totp or self.passkey
+
+
+async def of_user(session: AsyncSession, user_id: UserId) -> Factors:
     """What the user could show."""
-    totp = exists().where(TotpCredential.user_id == user_id, TotpCredential.confirmed_at.is_not(None))
-    passkey = exists().where(Passkey.user_id == user_id)
-    backup_code = exists().where(BackupCode.user_id == user_id, BackupCode.used_at.is_(None))
-    row = (await session.execute(select(totp, passkey, backup_code))).one()
-    return FactorsOfUser(*row)
+    return Factors._make((await session.execute(select(*_kinds(user_id)))).one())
+
+
+async def of_session(session: AsyncSession, session_id: SessionId) -> Factors:
+    """What the user of a session could show."""
+    owner = select(UserSession.user_id).where(UserSession.id == session_id).scalar_subquery()
+    return Factors._make((await session.execute(select(*_kinds(owner)))).one())
+
+
+def _kinds(user_id: object) -> tuple[ColumnElement[bool], ...]:
+    return (
+        exists().where(PasswordCredential.user_id == user_id),
+        exists().where(TotpCredential.user_id == user_id, TotpCredential.confirmed_at.is_not(None)),
+        exists().where(Passkey.user_id == user_id),
+        exists().where(BackupCode.user_id == user_id, BackupCode.used_at.is_(None)),
+    )

@@ -46,7 +46,7 @@ class EmailAddressService:
 
     async def ask_change(self, caller: Caller, email: str) -> None:
         """Send a link to the new address. Whether somebody has it is not told before it is proven."""
-        demand_recent(caller, self._settings.recent_login)
+        await demand_recent(caller, self._settings.recent_login)
         await self._limits.mail_to(email)
         now = clock.now()
         await one_time_tokens.revoke_open(caller.db, caller.user.id, (VERIFICATION,), now)

@@ -51,7 +51,7 @@ class KeyRotation:
         Raises StepUpRequired, RotationUnderWay. `by` is None for the operator at the command line.
         """
         if by is not None:
-            demand_recent(by, self._settings.recent_login)
+            await demand_recent(by, self._settings.recent_login)
         async with self._database.system_session() as session:
             await repository.lock_keys(session)
             records = await repository.list_keys(session)

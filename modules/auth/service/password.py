@@ -11,7 +11,7 @@ from modules.auth.service.device_names import device_name
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail, Notice
 from modules.auth.service.mails import send_link, send_notice
-from modules.auth.service.recent import demand_recent
+from modules.auth.service.recent import demand_recent_login
 from modules.auth.service.registration import VERIFICATION, check_password
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in_proof import LOCAL
@@ -48,7 +48,8 @@ class PasswordService:
 
     async def change(self, caller: Caller, password: str) -> None:
         """A new password; all other sessions end. Raises StepUpRequired, WeakPassword."""
-        demand_recent(caller, self._settings.recent_login)
+        async with self._database.session() as session:  # no connection is held while the password is hashed
+            await demand_recent_login(session, caller.login, self._settings.recent_login)
         check_password(self._passwords, password, caller.user.email)
         hashed = await self._passwords.hash(password)
         now = clock.now()

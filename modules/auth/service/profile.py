@@ -100,7 +100,7 @@ class ProfileService:
         Raises StepUpRequired, LastSysadmin, and what the features' departures raise. Asking whether somebody may leave
         and their leaving are one transaction, of the system login: it sees every mandate they are in.
         """
-        demand_recent(caller, self._settings.recent_login)
+        await demand_recent(caller, self._settings.recent_login)
         async with self._database.system_session() as session:
             await users.lock_sysadmins(session)
             for departure in self._departures:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.repository import second_factors as repository
+from modules.auth.service.recent import PASSWORD
 from modules.shared.ids import UserId
 
 
@@ -13,7 +14,5 @@ class ChosenFactors:
 
     async def of(self, session: AsyncSession, user_id: UserId) -> Sequence[str]:
         """`totp`, `passkey`, `backup_code`; empty when none is set up."""
-        kinds = await repository.kinds_of(session, user_id)
-        if not (kinds.totp or kinds.passkey):
-            return ()
-        return tuple(name for name, has in kinds._asdict().items() if has)
+        factors = await repository.of_user(session, user_id)
+        return tuple(name for name in factors.names if name != PASSWORD) if factors.second_factor else ()

@@ -33,7 +33,7 @@ class SysadminService:
 
     async def give(self, caller: Caller, user_id: UserId) -> UserRead:
         """Make somebody sysadmin. Raises StepUpRequired, UserNotFound, UserDisabled."""
-        demand_recent(caller, self._settings.recent_login)
+        await demand_recent(caller, self._settings.recent_login)
         async with self._database.system_session() as session:
             user = await self._locked(session, user_id)
             if user.state == "disabled":
@@ -45,7 +45,7 @@ class SysadminService:
 
     async def take(self, caller: Caller, user_id: UserId) -> UserRead:
         """Take the flag from somebody. Raises StepUpRequired, UserNotFound, LastSysadmin."""
-        demand_recent(caller, self._settings.recent_login)
+        await demand_recent(caller, self._settings.recent_login)
         async with self._database.system_session() as session:
             user = await self._locked(session, user_id)
             if user.is_sysadmin:

@@ -35,7 +35,7 @@ class TokensAdministration:
 
     async def revoke(self, caller: Caller, token_id: TokenId) -> None:
         """End a token; a refresh token ends with its session. Raises StepUpRequired, TokenNotFound."""
-        demand_recent(caller, self._settings.recent_login)
+        await demand_recent(caller, self._settings.recent_login)
         now = clock.now()
         found = await token_search.find(caller.db, token_id)
         if found is None:

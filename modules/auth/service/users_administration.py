@@ -55,7 +55,7 @@ class UsersAdministration:
 
         Raises StepUpRequired, UserNotFound, SysadminProtected, LastSysadmin.
         """
-        demand_recent(context, self._settings.recent_login)
+        await demand_recent(context, self._settings.recent_login)
         await users.lock_sysadmins(context.db)
         user = await self._within_reach(context, user_id)
         if user.state != "disabled":
@@ -79,7 +79,7 @@ class UsersAdministration:
 
     async def end_sessions(self, context: RequestContext, user_id: UserId) -> int:
         """Sign somebody out everywhere; how many sessions stood. Raises StepUpRequired."""
-        demand_recent(context, self._settings.recent_login)
+        await demand_recent(context, self._settings.recent_login)
         user = await self._within_reach(context, user_id)
         ended = await self._sessions.end_all_of(context, user, "ended_by_operator")
         self._record(context, "sessions_ended", user, sessions=ended)
@@ -93,7 +93,7 @@ class UsersAdministration:
 
     async def end_session(self, context: RequestContext, user_id: UserId, session_id: SessionId) -> None:
         """End one session of somebody. Raises StepUpRequired, SessionNotFound."""
-        demand_recent(context, self._settings.recent_login)
+        await demand_recent(context, self._settings.recent_login)
         await self._within_reach(context, user_id)
         found = await session_repository.find_open(context.db, session_id, clock.now())
         if found is None or found.user_id != user_id:
@@ -104,7 +104,7 @@ class UsersAdministration:
 
     async def start_reset(self, context: RequestContext, user_id: UserId) -> None:
         """Send somebody the mail to choose a new password. Raises StepUpRequired, UserDisabled, TooManyRequests."""
-        demand_recent(context, self._settings.recent_login)
+        await demand_recent(context, self._settings.recent_login)
         user = await self._within_reach(context, user_id)
         if user.state == "disabled":
             raise UserDisabled

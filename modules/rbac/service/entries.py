@@ -68,7 +68,7 @@ class EntryService:
 
         Raises StepUpRequired, EntryForbidden, MandateNotFound, NoEntryNeeded for a member, ReasonRequired.
         """
-        demand_recent(caller, self._recent_login)
+        await demand_recent(caller, self._recent_login)
         if self._mode == "off":
             raise errors.EntryForbidden
         # The caller's own transaction works in no mandate; this one works in the mandate entered.

@@ -9,8 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.errors import StepUpRequired
-from modules.auth.service.recent import FACTORS
+from modules.auth.service.recent import demand_recent_login
 from modules.rbac.models import Role, RoleRule
 from modules.rbac.repository.roles import list_rules
 from modules.shared.catalogue import Item, ItemCatalogue, Reach
@@ -41,9 +40,8 @@ class InstallationRoles:
         self, session: AsyncSession, roles: Iterable[Role], login: Login | None, coming: Iterable[RoleRule] = ()
     ) -> None:
         """Raise StepUpRequired if one of them is such a role, unless `login` is recent."""
-        recent = login is not None and login.is_recent(self._recent_login)
-        if not recent and await self.are_among(session, roles, coming):
-            raise StepUpRequired(factors=list(FACTORS))
+        if await self.are_among(session, roles, coming):
+            await demand_recent_login(session, login, self._recent_login)
 
     def _speaks_of_one(self, rule: RoleRule) -> bool:
         return any(
