@@ -3,8 +3,9 @@
 Tests, demo and production are assembled here and nowhere else.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+import gc
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -147,9 +148,24 @@ class Gateway:
             setattr(app.state, guards.STATE, installation.authorizer)
             setattr(app.state, services.STATE, installation.services)
             try:
-                yield
+                with out_of_the_collectors_way():
+                    yield
             finally:
                 self.readiness.drain()
+
+
+@contextmanager
+def out_of_the_collectors_way() -> Iterator[None]:
+    """Spare the garbage collector everything that stands when the server starts: modules, routes, models, settings.
+
+    None of it ends before the process does, yet every full collection would walk through all of it again: a tenth of
+    an authorised request's processor time.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+import gc
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -113,6 +114,14 @@ class TestAnAuthorisedRequest:
     async def test_refuses_an_unknown_and_a_foreign_mandate_alike(self, host: RunningGateway) -> None:
         ada, foreign = await host.person(), await host.mandate("foreign")
         assert await status(host, ada, foreign) == await status(host, ada, MandateId(uuid4())) == (403, "not_a_member")
+
+    async def test_pays_for_no_collection_of_what_stands_since_the_start(
+        self, database_urls: DatabaseUrls, tmp_path: Path
+    ) -> None:
+        async with running_gateway(database_urls, tmp_path) as running:
+            kept = sum(each is running.app for generation in range(3) for each in gc.get_objects(generation))
+            assert kept == 0
+        assert gc.get_freeze_count() == 0
 
 
 _CHANGES = {
