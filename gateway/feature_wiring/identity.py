@@ -1,0 +1,77 @@
+"""The services of identity: how people prove who they are, and what is kept about that."""
+
+from gateway.settings import Settings
+from modules.audit.service import AuditLog, RefusalLog
+from modules.auth.passwords import Passwords
+from modules.auth.service.accounts import AccountService
+from modules.auth.service.clean_up import CleanUp
+from modules.auth.service.email_address import EmailAddressService
+from modules.auth.service.entrance import Entrance
+from modules.auth.service.issuing import TokenIssuer
+from modules.auth.service.key_rotation import KeyRotation
+from modules.auth.service.keys import KeyStore
+from modules.auth.service.limits import AuthLimits
+from modules.auth.service.mails import AuthMails
+from modules.auth.service.password import PasswordService
+from modules.auth.service.profile import ProfileService
+from modules.auth.service.refresh import RefreshService
+from modules.auth.service.registration import RegistrationService
+from modules.auth.service.registration_policy import RegistrationPolicy
+from modules.auth.service.second_factors import ChosenFactors
+from modules.auth.service.sessions import SessionService
+from modules.auth.service.sign_in import SignInService
+from modules.auth.service.sign_in_methods import SignInMethod, SignInMethods
+from modules.auth.service.sign_out import SignOutService
+from modules.auth.service.sysadmins import SysadminService
+from modules.auth.service.tokens_administration import TokensAdministration
+from modules.auth.service.users_administration import UsersAdministration
+from modules.auth.signed_tokens import SignedTokens
+from modules.mandates.service.beginnings import MandateBeginnings, RegistrationHome
+from modules.mandates.service.invitations import InvitationService
+from modules.rbac.service.administrators import MandateAdministrators
+from modules.rbac.service.departure import AdministratorDeparture
+from modules.shared.catalogue import ItemCatalogue
+from modules.shared.database import Database
+from modules.shared.i18n import Text
+from modules.shared.mail import Mailer
+from modules.shared.services import Services
+
+
+def add_identity(settings: Settings, services: Services) -> None:
+    """Offer them."""
+    database, audit = services.get(Database), services.get(AuditLog)
+    auth, tokens, passwords = services.add(settings.auth), services.get(SignedTokens), services.get(Passwords)
+    limits = services.get(AuthLimits)
+    issuer = services.add(TokenIssuer(services.get(KeyStore), tokens, auth))
+    sessions = services.add(SessionService(issuer, audit, auth))
+    entrance = services.add(Entrance(sessions, ChosenFactors(), audit))
+    beginnings = services.get(MandateBeginnings)
+    accounts = services.add(
+        AccountService(
+            database,
+            passwords,
+            audit,
+            beginnings,
+            RegistrationHome(beginnings, auth.registration_home),
+            needs_set_up_code=settings.needs_set_up_code,
+        )
+    )
+    policy = services.add(RegistrationPolicy(services.get(InvitationService), auth))
+    refusals = services.get(RefusalLog)
+    services.add(RefreshService(database, issuer, limits, audit, auth))
+    services.add(SignOutService(issuer, tokens, audit))
+    services.add(SignInService(database, passwords, entrance, sessions, limits, audit, refusals))
+    methods = services.get(SignInMethods)
+    methods.offer(SignInMethod("password", "password", Text(en="Password", de="Passwort"), "/api/v1/auth/login"))
+    services.add(RegistrationService(database, passwords, accounts, entrance, limits, policy, auth))
+    changes = services.add(PasswordService(database, passwords, sessions, limits, audit, auth))
+    services.add(EmailAddressService(database, sessions, changes, limits, audit, auth))
+    departure = AdministratorDeparture(MandateAdministrators(services.get(ItemCatalogue)))
+    services.add(ProfileService(database, audit, auth, departures=(departure,)))
+    services.add(UsersAdministration(sessions, changes, limits, audit, auth))
+    services.add(SysadminService(database, audit, auth))
+    services.add(TokensAdministration(audit, auth))
+    services.add(KeyRotation(database, services.get(KeyStore), audit, auth))
+    services.add(CleanUp(database, audit, auth))
+    mailer: Mailer = services.get(Mailer)  # type: ignore[type-abstract]  # offered under the protocol
+    services.add(AuthMails(mailer, product=settings.installation.name, public_url=settings.http.public_url))
