@@ -26,6 +26,7 @@ from gateway.http.openapi import complete as complete_openapi
 from gateway.http.problems import Problems
 from gateway.http.route_guards import guards_of
 from gateway.settings import Settings
+from gateway.system.metrics import InstallationMetrics
 from gateway.version import VERSION
 from gateway.wiring import note_refusal, running
 from modules.auth.endpoints import well_known
@@ -54,6 +55,7 @@ class Gateway:
         self.catalogue = ItemCatalogue(ITEMS)
         self.readiness = Readiness()
         self.metrics = HttpMetrics(VERSION)
+        self.installation_metrics = InstallationMetrics(self.metrics.registry)
         self._mounted = False
 
     @classmethod
@@ -94,7 +96,7 @@ class Gateway:
             # the documentation page of a host stays the host's
             own_prefixes=tuple(prefix for prefix in OWN_PREFIXES if prefix != app.docs_url),
         )
-        problems = Problems(http.public_url)
+        problems = Problems(http.public_url, self.metrics.refused)
         limits = RouteLimits(self.settings.rate_limits.default, TrustedProxies(policy.trusted_proxies))
         install_error_handlers(app, problems, policy.owns, limits, note_refusal)
         app.add_middleware(

@@ -22,6 +22,8 @@ from gateway.feature_wiring.rights import add_rights
 from gateway.features import TASKS
 from gateway.http.errors import CsrfRefused, MalformedDeviceId, OriginNotAllowed
 from gateway.http.health import NotReady
+from gateway.http.metrics import of_several_processes
+from gateway.system.metrics import CountedAuditLog, CountedMailer, CountedRefusalLog, Readings
 from gateway.system.service import SystemService
 from modules.audit.service import AuditLog, AuditTrail, RefusalLog
 from modules.auth.cookies import CookieNames
@@ -73,7 +75,8 @@ async def running(gateway: "Gateway", urls: DatabaseUrls) -> AsyncIterator[Insta
         services = await _services(gateway, database, stack)
         authorizer = await _authorizer(gateway, urls, database, services, stack)
         asking = services.get(Authorisation).connections
-        services.add(SystemService(gateway.settings, database, asking, RECENT_LINES))
+        system = services.add(SystemService(gateway.settings, database, asking, RECENT_LINES))
+        await _measure(gateway, database, system, services, stack)
         await _background(gateway, urls, database, services, stack)
         gateway.readiness.add("database", lambda: _answers(database))
         too_early = migrations.earlier_levels()
@@ -102,10 +105,10 @@ async def _services(gateway: "Gateway", database: Database, stack: AsyncExitStac
     services.add(SignInMethods())
     root = await _root_mandate(database)
 
-    services.add(AuditLog(root))
-    services.add(RefusalLog(database, root))
+    services.add(CountedAuditLog(gateway.installation_metrics, root), as_=AuditLog)
+    services.add(CountedRefusalLog(gateway.installation_metrics, database, root), as_=RefusalLog)
     services.add(AuditTrail(database))
-    services.add(new_mailer(settings.mail), as_=Mailer)
+    services.add(CountedMailer(new_mailer(settings.mail), gateway.installation_metrics), as_=Mailer)
     # Asked before the file is looked for: another process starting now makes the file first and the keys after it.
     sealed_already = await has_keys(database)
     master = MasterKey.load_or_create(settings.installation.master_key_file, sealed_already=sealed_already)
@@ -155,6 +158,15 @@ async def _authorizer(
         root_mandate_id=services.get(AuditLog).root_mandate_id,
         compiled_rules_memory=gateway.settings.rbac.compiled_rules_memory,
     )
+
+
+async def _measure(
+    gateway: "Gateway", database: Database, system: SystemService, services: Services, stack: AsyncExitStack
+) -> None:
+    readings = Readings(gateway.installation_metrics, database, system.pools, services.get(RefusalLog))
+    stack.enter_context(gateway.metrics.read_by(readings.read))
+    if of_several_processes():
+        stack.push_async_callback(_ended, asyncio.create_task(readings.run(), name="readings"))
 
 
 async def _background(

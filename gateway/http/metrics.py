@@ -1,4 +1,4 @@
-"""Prometheus metrics of the HTTP edge, one registry per application, and the page that shows them.
+"""Prometheus metrics of the HTTP edge, one registry per application, and the page that shows all there are.
 
 A route is always its template (`/users/{id}`), never the path of a request: labels must not grow with what clients
 send.
@@ -9,7 +9,8 @@ files there, and each worker answers for all. The parent calls `worker_ended` fo
 gauges disappear while its counters stay.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Any
@@ -35,7 +36,7 @@ OTHER = "other"
 
 
 class HttpMetrics:
-    """The metrics of one application. `registry` takes further collectors (pool, jobs, billing)."""
+    """The metrics of one application. `registry` takes further ones (gateway.system.metrics)."""
 
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
@@ -61,6 +62,8 @@ class HttpMetrics:
             multiprocess_mode="max",
         )
         build.labels(version).set(1)
+        self._refusals = Counter("mandate_refusals", "Problems answered.", ("code",), registry=self.registry)
+        self._readings: list[Callable[[], Awaitable[None]]] = []
         self._children: dict[tuple[str, str, int], Callable[[], None]] = {}
         self._observers: dict[str, Callable[[float], None]] = {}
 
@@ -78,13 +81,36 @@ class HttpMetrics:
                 observe = self._observers[route] = self._duration.labels(route).observe
             observe(seconds)
 
+    def refused(self, code: str) -> None:
+        """Count one problem document."""
+        self._refusals.labels(code).inc()
+
+    @contextmanager
+    def read_by(self, reading: Callable[[], Awaitable[None]]) -> Iterator[None]:
+        """Have `reading` bring its gauges up to date before each scrape, for as long as the block runs."""
+        self._readings.append(reading)
+        try:
+            yield
+        finally:
+            self._readings.remove(reading)
+
+    async def read(self) -> None:
+        """Bring every gauge up to date."""
+        for reading in self._readings:
+            await reading()
+
     def render(self) -> bytes:
         """Everything in Prometheus' text format, over all worker processes."""
-        if ValueClass is MutexValue:  # chosen from the environment when prometheus-client was imported
+        if not of_several_processes():
             return generate_latest(self.registry)
         everyone = CollectorRegistry()
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)
+
+
+def of_several_processes() -> bool:
+    """Whether values are kept in files for all processes; prometheus-client settles it when it is imported."""
+    return ValueClass is not MutexValue
 
 
 def worker_ended(pid: int) -> None:
@@ -109,6 +135,7 @@ def metrics_router(metrics: HttpMetrics, token: str | None) -> APIRouter:
     @router.get("/metrics")
     async def show_metrics(request: Request) -> Response:
         _admit(request, token)
+        await metrics.read()
         return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -5,7 +5,7 @@ any routing) and the exception handlers (after it) answer alike. The reader's ow
 `scope["state"]["language"]` when whoever found out who calls has put it there, else from Accept-Language.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -48,9 +48,10 @@ class Problem:
 
 
 class Problems:
-    """Makes problem documents; `type` is the page of the error catalogue below `public_url`."""
+    """Makes problem documents; `type` is the catalogue's page below `public_url`, and `count` hears each code."""
 
-    def __init__(self, public_url: str) -> None:
+    def __init__(self, public_url: str, count: Callable[[str], None] = lambda _code: None) -> None:
+        self._count = count
         self._pages = f"{public_url.rstrip('/')}/errors/"
 
     def of(
@@ -95,6 +96,7 @@ class Problems:
         headers: RawHeaders | None = None,
     ) -> Problem:
         """The answer from its parts. A field never replaces a standard member."""
+        self._count(code)
         document: dict[str, object] = dict(fields or {})
         document.update(
             type=self._pages + code,

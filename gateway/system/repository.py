@@ -60,6 +60,19 @@ _JOBS_BY_STATUS = text(
 )
 _DUE = "job.status = 'todo' AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())"
 _DUE_JOBS = text(f"SELECT count(*) FROM jobs.procrastinate_jobs job WHERE {_DUE}")  # noqa: S608  # of constants
+# As cheap as it gets: one pass over what waits or failed. A job without a time of its own was due when it was added,
+# and the lowest number was added first.
+_QUEUE = text(
+    f"""
+    SELECT count(*) FILTER (WHERE {_DUE}) AS due, count(*) FILTER (WHERE job.status = 'failed') AS failed,
+        CAST(coalesce(extract(epoch FROM now() - least(
+            min(job.scheduled_at) FILTER (WHERE {_DUE}),
+            (SELECT at FROM jobs.procrastinate_events added WHERE added.type = 'deferred' AND added.job_id =
+                min(job.id) FILTER (WHERE job.status = 'todo' AND job.scheduled_at IS NULL))
+        )), 0) AS double precision) AS oldest_seconds
+    FROM jobs.procrastinate_jobs job WHERE job.status IN ('todo', 'failed')
+    """  # noqa: S608  # of constants
+)
 _WORKERS = text("SELECT count(*) FROM jobs.procrastinate_workers WHERE last_heartbeat > now() - interval '1 minute'")
 _ABOUT_JOB = (
     "job.id, job.task_name AS task, job.attempts, job.args ->> 'request_id' AS request_id,"
@@ -127,6 +140,11 @@ async def count_jobs(session: AsyncSession) -> dict[str, int]:
 async def count_due_jobs(session: AsyncSession) -> int:
     """How many jobs could be worked on now."""
     return int(await session.scalar(_DUE_JOBS) or 0)
+
+
+async def read_queue(session: AsyncSession) -> Row[Any]:
+    """How many jobs are due and how many failed, and for how many seconds the oldest due one has waited."""
+    return (await session.execute(_QUEUE)).one()
 
 
 async def count_workers(session: AsyncSession) -> int:

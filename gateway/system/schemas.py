@@ -52,7 +52,7 @@ class PoolRead(_Read):
     size: int = Field(description="How many are kept.")
     idle: int
     in_use: int = Field(description="Those of the request that asks included; of mandate_auth also those being opened.")
-    waiting: int | None = Field(description="Requests that wait for one; null where it is not known.")
+    waiting: int = Field(description="Requests that wait for one.")
 
 
 class SlowStatement(_Read):

@@ -4,7 +4,6 @@ import os
 import socket
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.pool import QueuePool
 
 from gateway import migrations
 from gateway.settings import Settings
@@ -23,7 +22,7 @@ from gateway.system.schemas import (
     TableSize,
     WaitingJob,
 )
-from modules.shared.database import Database
+from modules.shared.database import Database, WaitedForPool
 from modules.shared.prepared_statement import PreparedStatements
 from modules.shared.recent_lines import Line, RecentLines
 from modules.shared.settings import describe
@@ -56,7 +55,7 @@ class SystemService:
                 expected_level=self._expected_level,
                 tables=[TableSize.model_validate(row) for row in await repository.list_largest_tables(session)],
                 connections=[ConnectionCount.model_validate(row) for row in await repository.list_connections(session)],
-                pools=self._pools(),
+                pools=self.pools(),
                 slow_statements=await _slow_statements(session),
             )
 
@@ -77,11 +76,12 @@ class SystemService:
                 failed=[FailedJob.model_validate(row) for row in await repository.list_failed_jobs(session)],
             )
 
-    def _pools(self) -> list[PoolRead]:
+    def pools(self) -> list[PoolRead]:
+        """The connections of this process, by login."""
         asking = self._authorisation
         return [
-            PoolRead(login="mandate_app", waiting=None, **_state_of(self._database.app_engine)),
-            PoolRead(login="mandate_system", waiting=None, **_state_of(self._database.system_engine)),
+            PoolRead(login="mandate_app", **_state_of(self._database.app_engine)),
+            PoolRead(login="mandate_system", **_state_of(self._database.system_engine)),
             PoolRead(
                 login="mandate_auth",
                 size=asking.size,
@@ -94,9 +94,9 @@ class SystemService:
 
 def _state_of(engine: AsyncEngine) -> dict[str, int]:
     pool = engine.pool
-    if not isinstance(pool, QueuePool):
-        raise TypeError(f"{type(pool).__name__} does not count its connections")
-    return {"size": pool.size(), "idle": pool.checkedin(), "in_use": pool.checkedout()}
+    if not isinstance(pool, WaitedForPool):
+        raise TypeError(f"{type(pool).__name__} does not count who waits")
+    return {"size": pool.size(), "idle": pool.checkedin(), "in_use": pool.checkedout(), "waiting": pool.waiting}
 
 
 async def _slow_statements(session: AsyncSession) -> SlowStatements:

@@ -17,6 +17,7 @@ from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from modules.shared.ids import InstanceId, MandateId, UserId
 from modules.shared.ownership import UnscopedStatement, anything_protected
@@ -124,9 +125,26 @@ def sqlalchemy_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
+class WaitedForPool(AsyncAdaptedQueuePool):
+    """SQLAlchemy's pool, which also knows how many wait for a connection."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - as the base class
+        super().__init__(*given, **named)
+        self.waiting = 0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        must_wait = self.checkedin() == 0 and self.overflow() >= self._max_overflow
+        self.waiting += must_wait
+        try:
+            return super()._do_get()
+        finally:
+            self.waiting -= must_wait
+
+
 def _engine(url: str, pool_size: int, max_overflow: int, statement_timeout: timedelta) -> AsyncEngine:
     engine = create_async_engine(
         sqlalchemy_url(url),
+        poolclass=WaitedForPool,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=5,

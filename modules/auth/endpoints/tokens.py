@@ -33,7 +33,8 @@ async def issue_token(
 ) -> SessionTokens:
     """`grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with `refresh_token`.
 
-    Other parameters are ignored. Refusals carry `error` as RFC 6749, section 5.2, names them.
+    Other parameters are ignored. Refusals carry `error` as RFC 6749, section 5.2, names them. Failed tries by anybody
+    make `password` wait (429), since no cookie tells here that the owner is asking; `refresh_token` is not affected.
     """
     match request.grant_type:
         case "":
