@@ -53,6 +53,9 @@ class CompiledRole:
                     yield _rule(self.role_id, kind, item, columns, locked=locked)
 
 
+BoundRole = tuple[RoleBinding, CompiledRole]
+
+
 class CompiledRoles:
     """Compiled roles of this process by (role, version), the least recently used dropped beyond `limit` bytes."""
 
@@ -142,6 +145,10 @@ class EffectiveTable:
     def roles(self) -> list[tuple[Priority, RoleId]]:
         """The held roles with the scope each is held at."""
         return [(binding.priority, binding.role_id) for binding, _ in self._held]
+
+    def bound_roles(self) -> tuple[Sequence[BoundRole], Sequence[BoundRole]]:
+        """The held roles and the capping ones, as compiled."""
+        return self._held, self._locking
 
     def explain(self, item: Item, action: Action, field: str | None = None) -> Explanation:
         """Why `level` answers what it answers, found a second time from the rules."""

@@ -40,10 +40,19 @@ class CurrentUser(NamedTuple):
     is_sysadmin: bool
 
 
+class UsedKey(NamedTuple):
+    """The API key a request came with; usable in one mandate alone if it names one."""
+
+    id: TokenId
+    scopes: tuple[str, ...]
+    mandate_id: MandateId | None
+
+
 class Login(NamedTuple):
     """The sign-in session the credential belongs to. `amr` as in RFC 8176.
 
-    `tenant` (a directory of Microsoft's) and `proven_email` are what the sign-in itself proved.
+    `tenant` (a directory of Microsoft's) and `proven_email` are what the sign-in itself proved. Of an API key (`key`),
+    which has no session, both ids are its own, and the rest tells of the sign-in that made it.
     """
 
     session_id: SessionId
@@ -53,10 +62,11 @@ class Login(NamedTuple):
     authenticated_at: datetime
     tenant: str | None = None
     proven_email: str | None = None
+    key: UsedKey | None = None
 
     def is_recent(self, within: timedelta, now: datetime | None = None) -> bool:
-        """Whether the person proved themselves at most `within` ago; a refresh does not count."""
-        return (now or datetime.now(UTC)) - self.authenticated_at <= within
+        """Whether the person proved themselves at most `within` ago; a refresh does not count, nor does an API key."""
+        return self.key is None and (now or datetime.now(UTC)) - self.authenticated_at <= within
 
 
 class CurrentMandate(NamedTuple):

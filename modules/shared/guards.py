@@ -28,11 +28,17 @@ class Authorizer(Protocol):
         """The credential in force, verified without asking the database. Raises Unauthenticated."""
         ...
 
-    async def caller(self, connection: HTTPConnection) -> Caller:
-        """The signed-in person, without a mandate. Raises Unauthenticated."""
+    async def caller(self, connection: HTTPConnection, *, accepts_keys: bool = False) -> Caller:
+        """The signed-in person, without a mandate. Raises Unauthenticated, and refuses API keys unless accepted."""
         ...
 
-    async def context(self, connection: HTTPConnection, requirement: "Requirement | None") -> RequestContext:
+    async def key(self, connection: HTTPConnection, scope: str) -> Caller:
+        """The owner of the API key presented, if `scope` is among its scopes."""
+        ...
+
+    async def context(
+        self, connection: HTTPConnection, requirement: "Requirement | None", *, accepts_keys: bool = True
+    ) -> RequestContext:
         """The context of this request if `requirement` is met in it; without one, of anyone who passes the gates."""
         ...
 
@@ -51,11 +57,16 @@ class Authorizer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)  # FastAPI looks it up by hash several times per request
 class Requirement:
-    """The caller needs `action` on `item` in the mandate (and instance) the headers name."""
+    """The caller needs `action` on `item` in the mandate (and instance) the headers name.
+
+    With `tickets` a single-use ticket in the query stands for the headers, credential included: for what a browser
+    loads by itself.
+    """
 
     path: str
     action: Action
     kind: ItemKind | None = None
+    tickets: bool = False
 
     async def __call__(self, connection: HTTPConnection) -> RequestContext:
         """The bound context. Raises 401, 400, 403 and 404 as the gates say, 403 `permission_denied` otherwise."""
@@ -103,28 +114,50 @@ class SysadminRequirement:
 
 @dataclass(frozen=True, slots=True)
 class MembershipRequirement:
-    """The caller needs to be in the mandate the header names; nothing more."""
+    """The caller needs to be in the mandate the header names; nothing more.
+
+    No scope of an API key can speak of such a route, so it takes keys only if it says so.
+    """
+
+    accepts_keys: bool = False
 
     async def __call__(self, connection: HTTPConnection) -> RequestContext:
         """The context, bound to no item."""
-        return await authorizer(connection).context(connection, None)
+        return await authorizer(connection).context(connection, None, accepts_keys=self.accepts_keys)
 
     def describe(self) -> str:
         """As shown in the OpenAPI document."""
-        return "any member of the mandate"
+        return "any member of the mandate" + (", also by API key" if self.accepts_keys else "")
 
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The caller needs to be signed in; the route concerns only themselves."""
+    """The caller needs to be signed in; the route concerns only themselves. API keys are taken only if it says so."""
+
+    accepts_keys: bool = False
 
     async def __call__(self, connection: HTTPConnection) -> Caller:
         """The caller."""
-        return await authorizer(connection).caller(connection)
+        return await authorizer(connection).caller(connection, accepts_keys=self.accepts_keys)
 
     def describe(self) -> str:
         """As shown in the OpenAPI document."""
-        return "signed in"
+        return "signed in, also by API key" if self.accepts_keys else "signed in"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequirement:
+    """The caller needs an API key with this very scope; a person's sign-in does not do."""
+
+    scope: str
+
+    async def __call__(self, connection: HTTPConnection) -> Caller:
+        """The key's owner."""
+        return await authorizer(connection).key(connection, self.scope)
+
+    def describe(self) -> str:
+        """As shown in the OpenAPI document."""
+        return f"API key with scope {self.scope}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +181,12 @@ def authorizer(connection: HTTPConnection) -> Authorizer:
     return found
 
 
-def require(item: str, action: Action | str, *, kind: ItemKind | None = None) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
-    """A dependency that yields the RequestContext if the caller may do `action` on `item` in the active mandate."""
-    return Depends(Requirement(item, Action(action), kind), scope="function")
+def require(item: str, action: Action | str, *, kind: ItemKind | None = None, tickets: bool = False) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
+    """A dependency that yields the RequestContext if the caller may do `action` on `item` in the active mandate.
+
+    With `tickets` it also takes a ticket of `POST /auth/tickets` as `?ticket=`.
+    """
+    return Depends(Requirement(item, Action(action), kind, tickets), scope="function")
 
 
 def require_sysadmin_role(item: str, action: Action | str) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
@@ -163,14 +199,19 @@ def require_sysadmin() -> Any:  # noqa: ANN401 - stands where a handler's parame
     return Depends(SysadminRequirement(), scope="function")
 
 
-def require_membership() -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
-    """A dependency that yields the RequestContext of anyone who is in the mandate."""
-    return Depends(MembershipRequirement(), scope="function")
+def require_membership(*, accepts_keys: bool = False) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
+    """A dependency that yields the RequestContext of anyone who is in the mandate; of API keys only if accepted."""
+    return Depends(MembershipRequirement(accepts_keys), scope="function")
 
 
-def require_sign_in() -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
-    """A dependency that yields the Caller, signed in, outside any mandate."""
-    return Depends(SignedIn(), scope="function")
+def require_sign_in(*, accepts_keys: bool = False) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
+    """A dependency that yields the Caller, signed in, outside any mandate; by API key only if accepted."""
+    return Depends(SignedIn(accepts_keys), scope="function")
+
+
+def require_key(scope: str) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
+    """A dependency that yields the Caller whose API key has this scope."""
+    return Depends(KeyRequirement(scope), scope="function")
 
 
 def public(reason: str) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.shared.ids import SessionId, UserId
+from modules.shared.ids import SessionId, TokenId, UserId
 
 # A row that a refresh or a logout holds is passed over: its next request is noted again, and nobody waits for anybody.
 _SEEN = text("""
@@ -19,6 +19,13 @@ SET last_seen_at = CASE WHEN s.last_seen_at < CAST(:now AS timestamptz) - interv
 FROM used JOIN free USING (id) WHERE s.id = used.id
 """)
 _ENTERED = text("UPDATE users SET state = 'active' WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'verified'")
+_KEYS_USED = text("""
+WITH free AS (
+    SELECT k.id FROM api_keys k WHERE k.id = ANY(CAST(:ids AS uuid[]))
+        AND (k.last_used_at IS NULL OR k.last_used_at < CAST(:now AS timestamptz) - interval '1 minute')
+    ORDER BY k.id FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE api_keys k SET last_used_at = :now FROM free WHERE k.id = free.id
+""")
 
 
 async def mark_seen(session: AsyncSession, generations: Mapping[SessionId, int], now: datetime) -> None:
@@ -31,3 +38,8 @@ async def mark_seen(session: AsyncSession, generations: Mapping[SessionId, int],
 async def mark_entered(session: AsyncSession, user_ids: Sequence[UserId]) -> None:
     """Verified users become active."""
     await session.execute(_ENTERED, {"ids": sorted(user_ids)})
+
+
+async def mark_keys_used(session: AsyncSession, key_ids: Sequence[TokenId], now: datetime) -> None:
+    """Set when API keys were last used, at most once a minute."""
+    await session.execute(_KEYS_USED, {"ids": sorted(key_ids), "now": now})

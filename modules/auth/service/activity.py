@@ -7,7 +7,7 @@ import structlog
 from modules.auth.repository import activity as repository
 from modules.shared import clock
 from modules.shared.database import Database
-from modules.shared.ids import SessionId, UserId
+from modules.shared.ids import SessionId, TokenId, UserId
 
 _log = structlog.get_logger(__name__)
 _PAUSE_SECONDS = 1.0
@@ -21,6 +21,7 @@ class ActivityService:
         self._database = database
         self._generations: dict[SessionId, int] = {}
         self._entered: set[UserId] = set()
+        self._keys: set[TokenId] = set()
 
     def note(self, session_id: SessionId, generation: int) -> None:
         """The session was used with a token of this generation."""
@@ -32,6 +33,11 @@ class ActivityService:
         if len(self._entered) < _MOST_NOTED:
             self._entered.add(user_id)
 
+    def note_key(self, key_id: TokenId) -> None:
+        """The API key was used."""
+        if len(self._keys) < _MOST_NOTED:
+            self._keys.add(key_id)
+
     async def run(self) -> None:
         """Write what was noted, forever."""
         while True:
@@ -40,15 +46,17 @@ class ActivityService:
 
     async def flush(self) -> None:
         """Write what was noted. A database that is away costs the note, never the process."""
-        generations, entered = self._generations, self._entered
-        if not generations and not entered:
+        generations, entered, keys = self._generations, self._entered, self._keys
+        if not generations and not entered and not keys:
             return
-        self._generations, self._entered = {}, set()
+        self._generations, self._entered, self._keys = {}, set(), set()
         try:
             async with self._database.system_session() as session:
                 if generations:
                     await repository.mark_seen(session, generations, clock.now())
                 if entered:
                     await repository.mark_entered(session, list(entered))
+                if keys:
+                    await repository.mark_keys_used(session, list(keys), clock.now())
         except Exception as error:  # noqa: BLE001 - noted again by the next request: the row still says it is due
             _log.warning("activity_not_written", error=type(error).__name__)

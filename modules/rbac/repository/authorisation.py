@@ -12,8 +12,9 @@ from uuid import UUID
 
 from modules.rbac.evaluator import CompiledRole, RoleVersion
 from modules.shared.catalogue import AccessLevel, ItemKind
+from modules.shared.context import UsedKey
 from modules.shared.i18n import Language
-from modules.shared.ids import RoleId
+from modules.shared.ids import RoleId, TokenId
 from modules.shared.prepared_statement import PreparedStatements
 from modules.shared.rules import AccessRule, Priority, RoleBinding
 
@@ -32,6 +33,21 @@ CROSS JOIN installation i
 LEFT JOIN access_tokens t ON t.id = q.token_id
 LEFT JOIN sessions s ON s.id = t.session_id
 LEFT JOIN users u ON u.id = s.user_id"""
+
+# An API key has no session: both ids are the key's own, and it never carries the flag.
+_KEY = """
+    ak.scopes, ak.bound_mandate_id,
+    i.key_set_number,
+    k.revoked_at IS NULL AND k.expires_at > now() AND ak.id IS NOT NULL AS credential_stands,
+    k.id AS session_id, NULL::integer AS generation,
+    ak.last_used_at IS NULL OR ak.last_used_at < now() - interval '1 minute' AS touch,
+    k.authority, ak.tenant, ak.proven_email, ak.amr, k.issued_at AS authenticated_at,
+    u.id AS user_id, u.slug, u.email, u.display_name, u.language, u.state, u.ver, false AS is_sysadmin"""
+_FROM_KEY = """
+CROSS JOIN installation i
+LEFT JOIN tokens k ON k.purpose = 'api_key' AND k.secret_hash = q.secret_hash
+LEFT JOIN api_keys ak ON ak.id = k.id
+LEFT JOIN users u ON u.id = k.user_id"""
 
 _MANDATE = f""",
     m.id AS mandate_id, m.slug AS mandate_slug, m.name AS mandate_name, m.language AS mandate_language, m.is_root,
@@ -83,6 +99,10 @@ _IN_MANDATES = """, q.place
 FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY q (token_id, mandate_id, place)"""
 _IN_INSTANCES = """, q.place
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) WITH ORDINALITY q (token_id, mandate_id, instance_id, place)"""
+_OF_KEYS = """, q.place
+FROM unnest($1::bytea[]) WITH ORDINALITY q (secret_hash, place)"""
+_OF_KEYS_IN_INSTANCES = """, q.place
+FROM unnest($1::bytea[], $2::uuid[], $3::uuid[]) WITH ORDINALITY q (secret_hash, mandate_id, instance_id, place)"""
 
 
 class Question(StrEnum):
@@ -98,6 +118,10 @@ class Question(StrEnum):
     """Parameters: token id, mandate id, instance id."""
     VISITOR = "visitor"
     """As INSTANCE (whose id may be NULL), and what a sysadmin without membership brings along."""
+    KEY = "key"
+    """Parameters: the hash of an API key. Two columns about the key come first."""
+    KEY_INSTANCE = "key in instance"
+    """Parameters: the hash of an API key, mandate id, instance id (may be NULL). As KEY."""
 
 
 STATEMENTS: dict[str, str] = {
@@ -108,6 +132,9 @@ STATEMENTS: dict[str, str] = {
     f"{_IN_INSTANCES}{_FROM_CALLER}{_FROM_MANDATE}{_FROM_INSTANCE}",
     Question.VISITOR: f"SELECT {_CALLER}{_MANDATE}{_ROLES}{_INSTANCE}{_ENTRY}"
     f"{_IN_INSTANCES}{_FROM_CALLER}{_FROM_MANDATE}{_FROM_INSTANCE}{_FROM_ENTRY}",
+    Question.KEY: f"SELECT {_KEY}{_NO_MANDATE}{_NO_ROLES}{_NO_INSTANCE}{_NO_ENTRY}{_OF_KEYS}{_FROM_KEY}",
+    Question.KEY_INSTANCE: f"SELECT {_KEY}{_MANDATE}{_ROLES}{_INSTANCE}{_NO_ENTRY}"
+    f"{_OF_KEYS_IN_INSTANCES}{_FROM_KEY}{_FROM_MANDATE}{_FROM_INSTANCE}",
 }
 """Each takes an array per parameter, and answers exactly one row for each place in them."""
 
@@ -180,6 +207,18 @@ class Authorisation:
     async def ask(self, question: Question, *parameters: UUID | None) -> AuthorisationRow:
         """Everything about a token, in a mandate and instance if the question names them."""
         return AuthorisationRow._make(await self._questions[question].ask(*parameters))
+
+    async def ask_key(
+        self, secret_hash: bytes, mandate_id: UUID | None, instance_id: UUID | None
+    ) -> tuple[UsedKey, AuthorisationRow]:
+        """The same about an API key. Of one that does not exist, only that it does not stand."""
+        if mandate_id is None:
+            row = await self._questions[Question.KEY].ask(secret_hash)
+        else:
+            row = await self._questions[Question.KEY_INSTANCE].ask(secret_hash, mandate_id, instance_id)
+        scopes, bound_to, *columns = row
+        told = AuthorisationRow._make(columns)
+        return UsedKey(TokenId(told.session_id or UUID(int=0)), tuple(scopes or ()), bound_to), told
 
     async def compile(self, role_ids: set[RoleId]) -> dict[RoleVersion, CompiledRole]:
         """The roles with their rules as they are now, each filed under the version read together with them."""
