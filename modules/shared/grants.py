@@ -5,15 +5,25 @@ transaction.
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.shared.catalogue import Action, Item
+from modules.shared.catalogue import AccessLevel, Action, Item
 from modules.shared.context import Login, RequestContext
-from modules.shared.ids import InstanceId, MandateId, MembershipId, RoleId, UserId
+from modules.shared.ids import InstanceId, MandateId, MembershipId, RoleId, SessionId, UserId
 
-Need = tuple[Item, Action]
+
+class Need(NamedTuple):
+    """What whoever makes a change must be allowed, and how far it must reach; `session_id` is the sign-in they act by,
+    if they act now.
+    """
+
+    item: Item
+    action: Action
+    level: AccessLevel = AccessLevel.MY
+    session_id: SessionId | None = None
+
 
 RIGHTS_MAY_CHANGE: Final = "rights_may_change"
 """The key in a session's `info` while rights may change in it; the tests refuse every other write to these tables."""
@@ -29,9 +39,9 @@ class GrantGuard(Protocol):
         too.
 
         On entry the mandate row is locked and everybody's rights are read; on exit they are read again from the flushed
-        changes. `needs` is what the actor must still be allowed then: rights may have changed since the request was
-        authorised. Raises PermissionDenied (403), EscalationRefused (403) when a cell rose beyond the actor's own,
-        LastAdministrator (409) when nobody is left to administer.
+        changes. `needs` is what the actor must still be allowed then, and as far: rights may have changed since the
+        request was authorised. Raises PermissionDenied (403), EscalationRefused (403) when a cell rose beyond the
+        actor's own, LastAdministrator (409) when nobody is left to administer.
         """
         ...
 
@@ -147,5 +157,10 @@ def rights_may_change(session: AsyncSession, reason: str) -> Iterator[None]:
 
 
 def need_of(context: RequestContext) -> Need | None:
-    """What the route of this context required, to be asked again inside the writing transaction."""
-    return (context.item, context.action) if context.item and context.action else None
+    """What the route of this context required, and how far it reached, to be asked again inside the writing
+    transaction.
+    """
+    if context.item is None or context.action is None:
+        return None
+    level = context.permissions.level(context.item, context.action)
+    return Need(context.item, context.action, level, context.login.session_id)

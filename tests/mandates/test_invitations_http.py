@@ -160,14 +160,18 @@ class TestAcceptInvitation:
             assert (await accept(house, guest, secret)).json()["code"] == "invitation_stale"
 
     async def test_never_gives_the_role_sysadmin(self, house: House) -> None:
+        wanted = {"email": GUEST, "role_ids": [await house.role("sysadmin")]}
+        answer = await house.call(house.operator, "POST", "/invitations", await house.gateway.root(), json=wanted)
+        assert (answer.status_code, answer.json()["code"]) == (422, "role_not_assignable")
+
+    async def test_never_gives_a_role_that_answers_for_the_installation_since(self, house: House) -> None:
         root = await house.gateway.root()
-        answer = await house.call(
-            house.operator,
-            "POST",
-            "/invitations",
-            root,
-            json={"email": GUEST, "role_ids": [await house.role("sysadmin")]},
-        )
+        role = (await house.call(house.operator, "POST", "/roles", root, json={"name": "Clerk"})).json()
+        wanted = {"email": GUEST, "role_ids": [role["id"]]}
+        answer = await house.call(house.operator, "POST", "/invitations", root, json=wanted)
+        assert answer.status_code == 201, answer.text
+        rule = {"kind": "RESOURCE", "item": "admin.users", "read": "all"}
+        answer = await house.call(house.operator, "POST", f"/roles/{role['id']}/rules", root, json=rule)
         assert answer.status_code == 201, answer.text
         answer = await accept(house, await house.gateway.person(GUEST), await house.secret_for(GUEST))
         assert (answer.status_code, answer.json()["code"]) == (409, "invitation_stale")

@@ -1,5 +1,6 @@
 """Nobody grants what they do not have: not now, not for later, not by ending what held somebody down."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -10,13 +11,15 @@ from sqlalchemy import text
 from modules.rbac.errors import EscalationRefused, LastAdministrator, PermissionDenied
 from modules.rbac.evaluator import EffectiveTable
 from modules.rbac.permissions import ROLES
-from modules.rbac.repository.holders import compile_bound
+from modules.rbac.repository.holders import compile_bound, travelling_bindings
 from modules.rbac.service.grant_guard import RbacGrantGuard
 from modules.shared.catalogue import Action, ItemKind
 from modules.shared.database import Tenant
+from modules.shared.grants import Need
 from modules.shared.rules import Priority, RoleBinding
 from tests.support.gateway import Person
 from tests.support.house import House, changing
+from tests.support.waiting import eventually
 
 UPDATE_MEMBERS = {"kind": "RESOURCE", "item": "members", "read": "all", "update": "all"}
 EVERYTHING = {"kind": "RESOURCE", "item": "*", "create": "all", "read": "all", "update": "all", "delete": "all"}
@@ -180,12 +183,56 @@ class TestWhoeverIsLeaving:
                 )
 
 
+class TestWhoseLevelShrinksWhileTheyWait:
+    async def test_changes_nothing_that_lies_beyond_it_now(self, house: House) -> None:
+        clerk = await house.person_with(UPDATE_MEMBERS)
+        (role,) = await house.gateway.sql(
+            "SELECT role_id FROM role_assignments WHERE membership_id = :id", id=house.memberships[clerk]
+        )
+        path = f"/api/v1/members/{house.memberships[house.member]}"
+        async with house.gateway.client(clerk, house.mandate) as client:
+            async with changing(house, house.administrator) as session:
+                await session.execute(
+                    text("UPDATE access_rules SET may_update = 1 WHERE role_id = :role_id"), dict(role)
+                )
+                waiting = asyncio.create_task(client.patch(path, json={"enabled": False}))
+                await eventually(lambda: is_waited_for(house))
+            answer = await waiting
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+
+
+async def is_waited_for(house: House) -> bool:
+    """Whether a request stands before what another transaction holds; seen by its own login only."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with house.gateway.database.session() as session:
+        return bool((await session.execute(text(waiting))).all())
+
+
 class TestAFlaggedMember:
     async def test_has_here_what_their_membership_gives_and_nothing_they_would_bring_along(self, house: House) -> None:
         await house.gateway.join(house.sysadmin, house.mandate)
         with pytest.raises(PermissionDenied):
             async with needing_roles(house, house.sysadmin):
                 pass
+
+
+class TestAVisitorWhoBrokeTheGlass:
+    @pytest.mark.parametrize(("same_sign_in", "answers"), [(True, True), (False, False), (None, False)])
+    async def test_is_answered_for_data_in_that_sign_in_only(
+        self, house: House, same_sign_in: bool | None, answers: bool
+    ) -> None:
+        other = await house.gateway.sign_in(house.sysadmin.id, house.sysadmin.email)
+        await house.gateway.sql(
+            "INSERT INTO sysadmin_entries (id, mandate_id, session_id, user_id, mode, valid_until)"
+            " VALUES (gen_random_uuid(), :mandate, :session, :user, 'break_glass', now() + interval '1 hour')",
+            mandate=house.mandate,
+            session=house.sysadmin.session_id,
+            user=house.sysadmin.id,
+        )
+        asked = {True: house.sysadmin.session_id, False: other.session_id, None: None}[same_sign_in]
+        async with house.gateway.database.system_session() as session:
+            bindings = await travelling_bindings(session, house.sysadmin.id, house.mandate, asked)
+        assert [binding.answers_data for binding in bindings] == [answers]
 
 
 class TestARoleThatChangedSinceItsVersionWasRead:
@@ -202,6 +249,6 @@ async def needing_roles(house: House, actor: Person) -> AsyncIterator[None]:
     guard = RbacGrantGuard(house.gateway.database, house.gateway.gateway.catalogue)
     async with (
         house.gateway.database.session(Tenant(house.mandate, None, actor.id)) as session,
-        guard.change(session, house.mandate, actor.id, needs=(ROLES, Action.UPDATE)),
+        guard.change(session, house.mandate, actor.id, needs=Need(ROLES, Action.UPDATE)),
     ):
         yield

@@ -138,6 +138,24 @@ class TestTakeARole:
         answer = await house.call(house.administrator, "DELETE", path)
         assert (answer.status_code, answer.json()["code"]) == (409, "last_administrator")
 
+    @pytest.mark.parametrize(
+        ("level", "outcome"), [(None, 403), ("my", 403), ("all", 204)], ids=["none", "elsewhere", "all"]
+    )
+    async def test_of_an_instance_takes_what_giving_it_takes(
+        self, house: House, level: str | None, outcome: int
+    ) -> None:
+        instance = await house.gateway.instance(house.mandate, "invoices")
+        body = {"name": "Clerk", "instance_id": str(instance)}
+        role = (await house.call(house.administrator, "POST", "/roles", json=body)).json()
+        access = f"/instances/{instance}/access/{house.member.id}"
+        put = await house.call(house.administrator, "PUT", access, json={"role_ids": [role["id"]]})
+        assert put.is_success, put.text
+        rules = [{"kind": "RESOURCE", "item": "instances", "update": level}] if level else []
+        taker = await house.person_with(UPDATE_MEMBERS, *rules)
+        path = f"/roles/{role['id']}/assignments"
+        (held,) = (await house.call(taker, "GET", path)).json()["items"]
+        assert (await house.call(taker, "DELETE", f"{path}/{held['id']}")).status_code == outcome
+
     async def test_unknown_is_not_found(self, house: House) -> None:
         role = await house.new_role("Clerk")
         answer = await house.call(house.administrator, "DELETE", f"/roles/{role['id']}/assignments/{uuid4()}")
@@ -256,6 +274,18 @@ class TestAPromise:
             await give(house, role["id"], house.member, valid_from=later(hours=1))
         await house.gateway.sql("UPDATE scheduled_grants SET valid_from = now() - interval '1 second'")
         assert await house.gateway.services.get(ScheduledGrants).settle_due() == (5, 0)
+
+    async def test_is_refused_when_the_promisers_level_no_longer_reaches_the_member(self, house: House) -> None:
+        giver = await house.person_with(UPDATE_MEMBERS, READ_INVITATIONS)
+        role = await house.new_role("Clerk", READ_INVITATIONS)
+        await give(house, role["id"], house.member, by=giver, valid_from=later(hours=1))
+        await house.gateway.sql(
+            "UPDATE access_rules SET may_update = 1 WHERE item = 'members' AND role_id IN"
+            " (SELECT role_id FROM role_assignments WHERE membership_id = :membership)",
+            membership=house.memberships[giver],
+        )
+        await self._come(house)
+        assert await self._outcome(house) == "refused"
 
     @pytest.mark.parametrize("may_still_give", [True, False])
     async def test_whose_time_is_over_is_recorded_as_never_kept(self, house: House, may_still_give: bool) -> None:

@@ -93,7 +93,7 @@ class InvitationAcceptance:
 
     async def _join_as_promised(self, session: AsyncSession, caller: Caller, invitation: Invitation) -> None:
         mandate_id, inviter = MandateId(invitation.mandate_id), UserId(invitation.invited_by)
-        still_invites: Need = (INVITATIONS, Action.CREATE)
+        still_invites = Need(INVITATIONS, Action.CREATE)
         async with self._guard.change(session, mandate_id, inviter, needs=still_invites):
             membership_id = await _add_member(session, mandate_id, caller.user.id)
             role_ids = [RoleId(role_id) for role_id in invitation.role_ids]

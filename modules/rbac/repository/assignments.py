@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, RowMapping, func, or_, select, text, 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.rbac.models import Role, RoleAssignment, ScheduledGrant
+from modules.shared.catalogue import AccessLevel
 from modules.shared.ids import GroupId, InstanceId, MandateId, MembershipId, RoleId, UserId
 
 _ACCESS = text(
@@ -20,7 +21,7 @@ WHERE x.mandate_id = :mandate AND x.instance_id = :instance AND x.user_id = ANY(
 """)
 _MEMBER = text("SELECT user_id FROM memberships WHERE mandate_id = :mandate AND id = :membership")
 _HOLDERS = text("""
-SELECT a.id, a.membership_id, ms.user_id, x.instance_id, a.valid_from, a.valid_until, a.granted_by, a.created_at
+SELECT a.id, ms.id AS membership_id, ms.user_id, x.instance_id, a.valid_from, a.valid_until, a.granted_by, a.created_at
 FROM role_assignments a LEFT JOIN instance_access x ON x.mandate_id = a.mandate_id AND x.id = a.instance_access_id
 JOIN memberships ms ON ms.mandate_id = a.mandate_id AND (ms.id = a.membership_id OR ms.user_id = x.user_id)
 WHERE a.mandate_id = :mandate AND a.role_id = :role ORDER BY a.created_at, a.id
@@ -29,6 +30,13 @@ WHERE a.mandate_id = :mandate AND a.role_id = :role ORDER BY a.created_at, a.id
 _IN_GROUPS = text("""
 SELECT DISTINCT user_id FROM group_members
 WHERE mandate_id = :mandate AND group_id = ANY(:groups) AND user_id = ANY(:users)
+""")
+_NEARNESS = text("""
+SELECT CASE WHEN ms.user_id = :granter THEN 1 WHEN EXISTS (SELECT FROM group_members own JOIN group_members theirs
+    ON theirs.mandate_id = own.mandate_id AND theirs.group_id = own.group_id AND theirs.user_id = ms.user_id
+    WHERE own.mandate_id = g.mandate_id AND own.user_id = :granter) THEN 2 ELSE 3 END
+FROM scheduled_grants g JOIN memberships ms ON ms.mandate_id = g.mandate_id AND ms.id = g.membership_id
+WHERE g.mandate_id = :mandate AND g.id = :grant
 """)
 
 
@@ -150,6 +158,16 @@ async def list_due(
     )
     rows = await session.execute(due if after is None else due.where(place > after))
     return rows.all()
+
+
+async def level_to_reach(
+    session: AsyncSession, mandate_id: MandateId, grant_id: UUID, granter_id: UserId
+) -> AccessLevel:
+    """How far the granter's rights must reach for the member a grant is promised to: themselves, a fellow, or all."""
+    found: int | None = await session.scalar(
+        _NEARNESS, {"mandate": mandate_id, "grant": grant_id, "granter": granter_id}
+    )
+    return AccessLevel.ALL if found is None else AccessLevel(found)
 
 
 async def find_assignment(

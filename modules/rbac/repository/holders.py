@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from modules.rbac.evaluator import CompiledRole, RoleVersion
 from modules.rbac.repository.authorisation import RULES, compiled_roles
 from modules.shared import clock
-from modules.shared.ids import GroupId, InstanceId, MandateId, RoleId, UserId
+from modules.shared.ids import GroupId, InstanceId, MandateId, RoleId, SessionId, UserId
 from modules.shared.rules import Priority, RoleBinding
 
 _LOCK = text("SELECT now() FROM mandates WHERE id = :mandate FOR NO KEY UPDATE")
@@ -70,7 +70,8 @@ WHERE ms.user_id = :user AND m.enabled ORDER BY m.id
 
 _TRAVELLING = text("""
 SELECT r.id, r.version, EXISTS (SELECT FROM sysadmin_entries e WHERE e.user_id = u.id AND e.mandate_id = :mandate
-    AND e.mode = 'break_glass' AND e.ended_at IS NULL AND e.valid_until > now()) AS answers_data
+    AND e.session_id = CAST(:session AS uuid) AND e.mode = 'break_glass' AND e.ended_at IS NULL
+    AND e.valid_until > now()) AS answers_data
 FROM users u JOIN installation i ON true JOIN memberships ms ON ms.mandate_id = i.root_mandate_id AND ms.user_id = u.id
 JOIN role_assignments a ON a.membership_id = ms.id JOIN roles r ON r.id = a.role_id AND r.travels
 WHERE u.id = :user AND u.is_sysadmin AND u.state <> 'disabled' AND ms.enabled
@@ -202,9 +203,15 @@ async def caps_of(session: AsyncSession, mandate_id: MandateId) -> Bindings:
     return frozenset(binding_of(row.id, row.version, row.scope, is_root=row.is_root) for row in rows)
 
 
-async def travelling_bindings(session: AsyncSession, user_id: UserId, mandate_id: MandateId) -> Bindings:
-    """What a visiting sysadmin brings along. Needs a system session: the roles are held in another mandate."""
-    rows = await session.execute(_TRAVELLING, {"user": user_id, "mandate": mandate_id})
+async def travelling_bindings(
+    session: AsyncSession, user_id: UserId, mandate_id: MandateId, sign_in: SessionId | None
+) -> Bindings:
+    """What a visiting sysadmin brings along. Needs a system session: the roles are held in another mandate.
+
+    They answer for data only to the sign-in by which the visitor broke the glass.
+    """
+    wanted: dict[str, object] = {"user": user_id, "mandate": mandate_id, "session": sign_in}
+    rows = await session.execute(_TRAVELLING, wanted)
     return frozenset(RoleBinding(row.id, row.version, Priority.GLOBAL, answers_data=row.answers_data) for row in rows)
 
 

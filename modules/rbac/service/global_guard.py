@@ -44,9 +44,8 @@ class GlobalRoleGuard:
         """Wrap one change, as `GrantGuard.change`. Raises PermissionDenied, EscalationRefused, AdministrationLost."""
         await lock_mandate(session, root_mandate_id)
         standing = await standing_of(session, root_mandate_id, actor_id)
-        if needs is not None and standing.level(*needs) is AccessLevel.NONE:
-            item, action = needs
-            raise PermissionDenied(context=item.kind, item=item.path, action=action)
+        if needs is not None and standing.level(needs.item, needs.action) < needs.level:
+            raise PermissionDenied(context=needs.item.kind, item=needs.item.path, action=needs.action)
         # The global caps lower the actor too: who has what they take may set them, and lift them again.
         own_caps = {cap for cap in await caps_of(session, root_mandate_id) if cap.priority is not Priority.GLOBAL}
         uncapped = await standing_of(session, root_mandate_id, actor_id, caps=frozenset(own_caps))

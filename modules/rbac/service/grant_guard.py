@@ -29,7 +29,7 @@ from modules.rbac.repository.holders import (
     travelling_bindings,
 )
 from modules.rbac.service.administrators import administers
-from modules.shared.catalogue import AccessLevel, ItemCatalogue
+from modules.shared.catalogue import ItemCatalogue
 from modules.shared.database import Database
 from modules.shared.grants import Need, rights_may_change
 from modules.shared.ids import GroupId, InstanceId, MandateId, UserId
@@ -50,10 +50,9 @@ class RbacGrantGuard:
         now = await lock_mandate(session, mandate_id)
         before = await read_holdings(session, mandate_id)
         comparison = _Comparison(before, now)
-        held = await self._held_by_actor(session, comparison, mandate_id, actor_id)
-        if needs is not None and comparison.table(before, held[None]).level(*needs) is AccessLevel.NONE:
-            item, action = needs
-            raise PermissionDenied(context=item.kind, item=item.path, action=action)
+        held = await self._held_by_actor(session, comparison, mandate_id, actor_id, needs)
+        if needs is not None and comparison.table(before, held[None]).level(needs.item, needs.action) < needs.level:
+            raise PermissionDenied(context=needs.item.kind, item=needs.item.path, action=needs.action)
         with rights_may_change(session, "guarded"):
             yield
             await session.flush()
@@ -73,7 +72,12 @@ class RbacGrantGuard:
             raise LastAdministrator
 
     async def _held_by_actor(
-        self, session: AsyncSession, comparison: "_Comparison", mandate_id: MandateId, actor_id: UserId
+        self,
+        session: AsyncSession,
+        comparison: "_Comparison",
+        mandate_id: MandateId,
+        actor_id: UserId,
+        needs: Need | None,
     ) -> dict[InstanceId | None, Bindings]:
         """What the actor held before the change: a member's roles, or everywhere what a visiting sysadmin brings along.
 
@@ -86,7 +90,7 @@ class RbacGrantGuard:
             places = before.instances(actor_id)
             return {place: held_at(before.terms(actor_id, place), comparison.now) for place in places}
         async with self._database.system_session() as system:
-            bindings = await travelling_bindings(system, actor_id, mandate_id)
+            bindings = await travelling_bindings(system, actor_id, mandate_id, needs.session_id if needs else None)
             before.compiled.update(await compile_bound(system, bindings, before.compiled))
         return dict.fromkeys((None, *(place for own in before.held.values() for place in own)), bindings)
 

@@ -12,10 +12,10 @@ from modules.rbac.schemas.assignments import AssignmentCreate, AssignmentRead
 from modules.rbac.service.assignments import Given, RoleAssignments
 from modules.rbac.service.installation_roles import InstallationRoles
 from modules.shared import clock
-from modules.shared.catalogue import AccessLevel, Action
+from modules.shared.catalogue import AccessLevel, Action, ItemKind
 from modules.shared.context import RequestContext
-from modules.shared.grants import GrantGuard, need_of
-from modules.shared.ids import MembershipId, RoleId, UserId, new_id
+from modules.shared.grants import GrantGuard, Need, need_of
+from modules.shared.ids import InstanceId, MembershipId, RoleId, UserId, new_id
 
 
 class RoleHolders:
@@ -54,7 +54,7 @@ class RoleHolders:
             raise errors.InvalidTerm(pointer="/valid_until")
         if wanted.valid_from is not None and wanted.valid_from > now:
             return _promised(await self._promise(context, role, wanted), user_id)
-        async with self._changing(context):
+        async with self._changing(context, need_of(context)):
             assignment = await self._give(context, role, wanted)
         self._record(context, "role_given", role, user_id, {"valid_until": _told(assignment)})
         return AssignmentRead(
@@ -70,7 +70,9 @@ class RoleHolders:
         )
 
     async def take(self, context: RequestContext, role_id: RoleId, assignment_id: UUID) -> None:
-        """Take the role again, or withdraw the promise of it. Raises AssignmentNotFound."""
+        """Take the role again, or withdraw the promise of it. Raises AssignmentNotFound, and PermissionDenied for a
+        role of an instance unless the caller may change instances, by which such a role is given.
+        """
         role = await self._role(context, role_id)
         for each in await self.list_of_role(context, role_id):
             if each.id == assignment_id and each.user_id in await self._reached(
@@ -99,7 +101,7 @@ class RoleHolders:
         if wanted.valid_from is None or await self._installation.are_among(context.db, [role]):
             raise errors.RoleNotAssignable(pointer="/valid_from")  # it changes hands only after a recent sign-in
         trial = await context.db.begin_nested()
-        async with self._changing(context):
+        async with self._changing(context, need_of(context)):
             await self._give(context, role, wanted)
         await trial.rollback()
         grant = ScheduledGrant(
@@ -122,11 +124,27 @@ class RoleHolders:
         return grant
 
     async def _take(self, context: RequestContext, role: Role, held: AssignmentRead) -> None:
-        async with self._changing(context):
+        needs = need_of(context)
+        if held.instance_id is not None:
+            needs = await self._to_change(context, held.instance_id)
+        async with self._changing(context, needs):
             found = await repository.find_assignment(context.db, context.mandate.id, RoleId(role.id), held.id)
             if found is None:
                 raise errors.AssignmentNotFound
             await self._assignments.take(context.db, found, role, context.login)
+
+    async def _to_change(self, context: RequestContext, instance_id: UUID) -> Need:
+        """What giving a role of an instance takes; below level `all` that is an access to it of one's own."""
+        item = context.catalogue.resolve("instances", ItemKind.RESOURCE)
+        level = context.permissions.level(item, Action.UPDATE)
+        needs = Need(item, Action.UPDATE, max(level, AccessLevel.MY), context.login.session_id)
+        mandate_id, inside = context.mandate.id, InstanceId(instance_id)
+        if level < needs.level or (
+            level < AccessLevel.ALL
+            and await repository.find_access(context.db, mandate_id, inside, context.user.id) is None
+        ):
+            raise errors.PermissionDenied(context=item.kind, item=item.path, action=Action.UPDATE)
+        return needs
 
     async def _withdraw(self, context: RequestContext, promised: AssignmentRead) -> None:
         grant = await repository.find_scheduled(context.db, context.mandate.id, promised.id)
@@ -159,8 +177,8 @@ class RoleHolders:
             case AccessLevel.NONE:
                 return set()
 
-    def _changing(self, context: RequestContext) -> AbstractAsyncContextManager[None]:
-        return self._guard.change(context.db, context.mandate.id, context.user.id, needs=need_of(context))
+    def _changing(self, context: RequestContext, needs: Need | None) -> AbstractAsyncContextManager[None]:
+        return self._guard.change(context.db, context.mandate.id, context.user.id, needs=needs)
 
     def _record(
         self, context: RequestContext, code: str, role: Role, user_id: UserId, details: dict[str, object]

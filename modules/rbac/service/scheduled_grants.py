@@ -17,7 +17,7 @@ from modules.shared import clock
 from modules.shared.catalogue import Action, ItemCatalogue, ItemKind
 from modules.shared.database import Database, Tenant
 from modules.shared.errors import DatabaseUnavailable, DomainError
-from modules.shared.grants import GrantGuard
+from modules.shared.grants import GrantGuard, Need
 from modules.shared.ids import MandateId, MembershipId, RoleId, UserId
 from modules.shared.jobs import JobContext, Retry, TaskRegistry
 
@@ -87,11 +87,16 @@ class ScheduledGrants:
             await self._refuse(grant_id, mandate_id, granted_by, refusal)
 
     async def _give(self, grant_id: UUID, mandate_id: MandateId, granted_by: UserId) -> None:
-        needs = (self._catalogue.resolve("members", ItemKind.RESOURCE), Action.UPDATE)
-        async with (
-            self._database.session(Tenant(mandate_id, None, granted_by)) as session,
-            self._guard.change(session, mandate_id, granted_by, needs=needs),
-        ):
+        members = self._catalogue.resolve("members", ItemKind.RESOURCE)
+        async with self._database.session(Tenant(mandate_id, None, granted_by)) as session:
+            reaching = await repository.level_to_reach(session, mandate_id, grant_id, granted_by)
+            needs = Need(members, Action.UPDATE, reaching)
+            await self._keep(session, grant_id, mandate_id, granted_by, needs)
+
+    async def _keep(
+        self, session: AsyncSession, grant_id: UUID, mandate_id: MandateId, granted_by: UserId, needs: Need
+    ) -> None:
+        async with self._guard.change(session, mandate_id, granted_by, needs=needs):
             grant = await repository.find_scheduled(session, mandate_id, grant_id)
             if grant is None:
                 return
