@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 
 from gateway.console.routes import console_router, front_door_router
 from gateway.embedded_database import database_of
 from gateway.features import ITEMS, ROUTERS
 from gateway.http.documentation import documentation_router
-from gateway.http.edge_policy import EdgePolicy
+from gateway.http.edge_policy import LOOPBACK_HOSTS, EdgePolicy
 from gateway.http.error_catalogue import catalogue_router
 from gateway.http.error_handlers import install as install_error_handlers
 from gateway.http.health import Readiness, health_router
@@ -25,11 +25,13 @@ from gateway.http.middleware import Edge
 from gateway.http.openapi import complete as complete_openapi
 from gateway.http.problems import Problems
 from gateway.http.route_guards import guards_of
+from gateway.http.single_user import refuse_ways_in
 from gateway.settings import Settings
 from gateway.system.metrics import InstallationMetrics
 from gateway.version import VERSION
 from gateway.wiring import note_refusal, running
 from modules.auth.endpoints import well_known
+from modules.auth.service.local_user import LocalUserService
 from modules.shared import guards, services
 from modules.shared.catalogue import CRUD, Action, InvalidDeclaration, Item, ItemCatalogue, ItemKind, Reach
 from modules.shared.client_address import TrustedProxies
@@ -85,14 +87,16 @@ class Gateway:
             raise RuntimeError("this gateway is mounted already; one Gateway serves one application")
         self._mounted = True
         configure_where_nobody_did()
-        http = self.settings.http
+        http, single_user = self.settings.http, self.settings.auth.mode == "single"
         policy = EdgePolicy(
             public_url=http.public_url,
-            allowed_hosts=http.allowed_hosts,
+            allowed_hosts=(*http.allowed_hosts, *(LOOPBACK_HOSTS if single_user else ())),
             allowed_origins=tuple(http.allowed_origins),
             trusted_proxies=tuple(str(network) for network in http.trusted_proxies),
             max_body_bytes=http.max_body_size,
             request_seconds=http.request_timeout.total_seconds(),
+            single_user=single_user,
+            local_only=single_user and not self.settings.auth.single_user_on_network,
             # the documentation page of a host stays the host's
             own_prefixes=tuple(prefix for prefix in OWN_PREFIXES if prefix != app.docs_url),
         )
@@ -111,7 +115,8 @@ class Gateway:
         self._add_lifespan(app)
 
     def _add_routes(self, app: FastAPI) -> None:
-        api = APIRouter(prefix=API)
+        single_user = self.settings.auth.mode == "single"
+        api = APIRouter(prefix=API, dependencies=[Depends(refuse_ways_in)] if single_user else None)
         for router in ROUTERS:
             api.include_router(router)
         app.include_router(api)
@@ -140,11 +145,12 @@ class Gateway:
         """Run what stands behind the routes for as long as the block runs.
 
         Raises InvalidDeclaration for a route of ours without exactly one guard, and for a guard that names what nobody
-        declared.
+        declared; WrongMode when the database is in another mode than the settings.
         """
         refuse_unguarded(app)
         database = nullcontext(self._urls) if self._urls else database_of(self.settings)
         async with database as urls, running(self, urls) as installation:
+            await installation.services.get(LocalUserService).begin()
             for requirement in required_by(app):
                 installation.authorizer.settle(requirement)
             setattr(app.state, guards.STATE, installation.authorizer)

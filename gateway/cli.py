@@ -52,6 +52,10 @@ PasswordFile = Annotated[
     Path | None, typer.Option(help="The file whose first line is the password; - is standard input. Else it is asked.")
 ]
 
+LocalUsersAddress = Annotated[
+    str | None, typer.Argument(help="The mail address the local user signs in with. Else it is asked.")
+]
+
 
 @app.callback(invoke_without_command=True)
 def main(
@@ -139,6 +143,16 @@ def reset_password(email: str, config: ConfigFile = None, password_file: Passwor
     from gateway.commands import accounts
 
     accounts.reset_password(_load(config), email, accounts.new_password(password_file))
+
+
+@app.command()
+def upgrade_to_multi(
+    email: LocalUsersAddress = None, config: ConfigFile = None, password_file: PasswordFile = None
+) -> None:
+    """End single-user mode for good: the local user gets an address and a password, and keeps everything."""
+    from gateway.commands import accounts
+
+    accounts.upgrade_to_multi(_load(config), email, password_file)
 
 
 @app.command()

@@ -72,6 +72,29 @@ class Settings(SectionedSettings):
         for origin in self.http.allowed_origins:
             if not is_private_transport(origin):
                 yield f"[http] allowed_origins: {origin} could be anybody on the way; it must begin with https://"
+        yield from self._exposures()
+
+    def _exposures(self) -> Iterator[str]:
+        """Where single-user mode would be reached from other machines: by the bind, by name, or through a proxy."""
+        if self.auth.mode != "single" or self.auth.single_user_on_network:
+            return
+        http = self.http
+        reached = [
+            *([f"[http] host: {http.host}"] if not is_loopback_host(http.host) else []),
+            *([f"[http] public_url: {http.public_url}"] if not is_loopback_host(_name_in(http.public_url)) else []),
+            *(
+                f"[http] allowed_hosts: {host}"
+                for host in http.allowed_hosts
+                if not is_loopback_host(_name_in(f"//{host}"))
+            ),
+            *(f"[http] allowed_origins: {url}" for url in http.allowed_origins if not is_loopback_host(_name_in(url))),
+            *(f"[http] trusted_proxies: {network}" for network in http.trusted_proxies),
+        ]
+        for each in reached:
+            yield (
+                f"{each} would let other machines in, and [auth] mode = single gives everything to whoever can connect;"
+                " use this machine's own address (127.0.0.1), or say [auth] single_user_on_network = yes"
+            )
 
     @property
     def needs_set_up_code(self) -> bool:
@@ -80,9 +103,13 @@ class Settings(SectionedSettings):
         A server that listens on this machine alone is still everybody's when a proxy serves it at another address.
         """
         choice = self.auth.set_up_code_required
-        public_host = urlsplit(self.http.public_url).hostname or ""
-        local = is_loopback_host(self.http.host) and is_loopback_host(public_host)
+        local = is_loopback_host(self.http.host) and is_loopback_host(_name_in(self.http.public_url))
         return choice == "yes" or (choice == "auto" and not local)
+
+
+def _name_in(url: str) -> str:
+    """The host name or address of a URL, without port and brackets."""
+    return urlsplit(url).hostname or ""
 
 
 def initial_config() -> str:

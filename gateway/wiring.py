@@ -19,6 +19,7 @@ from gateway import migrations
 from gateway.feature_wiring.identity import add_identity
 from gateway.feature_wiring.mandates import add_mandates
 from gateway.feature_wiring.rights import add_rights
+from gateway.feature_wiring.single_user import add_local_user, local_credential
 from gateway.features import TASKS
 from gateway.http.errors import CsrfRefused, MalformedDeviceId, OriginNotAllowed
 from gateway.http.health import NotReady
@@ -128,6 +129,7 @@ async def _services(gateway: "Gateway", database: Database, stack: AsyncExitStac
     add_rights(settings, services)
     add_mandates(settings, services)
     add_identity(settings, services)
+    add_local_user(settings, services)
     return services
 
 
@@ -145,6 +147,7 @@ async def _authorizer(
     tokens = services.get(SignedTokens)
     return ContextAuthorizer(
         credentials=Credentials(tokens, services.get(CookieNames)),
+        local_credential=local_credential(gateway.settings, services),
         tokens=tokens,
         reload_keys=services.get(KeyStore).reload,
         authorisation=services.add(Authorisation(connections)),

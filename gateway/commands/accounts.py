@@ -11,6 +11,7 @@ from gateway.commands.installation import installation_of
 from gateway.commands.refusals import Refused
 from gateway.settings import Settings
 from modules.auth.service.accounts import AccountService
+from modules.auth.service.local_user import LocalUserService
 from modules.auth.service.password import PasswordService
 from modules.shared.email_address import EmailAddress
 
@@ -25,6 +26,17 @@ def reset_password(settings: Settings, email: str, password: str) -> None:
     """Replace the password and end all sessions. Raises Refused, UserNotFound or WeakPassword."""
     asyncio.run(_reset_password(settings, _address(email), password))
     typer.echo(f"{email} has a new password; all sessions of the account are ended.")
+
+
+def upgrade_to_multi(settings: Settings, email: str | None, password_file: Path | None) -> None:
+    """End single-user mode for good. Raises Refused, NotInSingleUserMode or WeakPassword."""
+    if email is None and not sys.stdin.isatty():
+        raise Refused("there is nobody to ask for the mail address: name it, mandate upgrade-to-multi <address>")
+    address = _address(email or str(typer.prompt("Mail address")))
+    asyncio.run(_upgrade_to_multi(settings, address, new_password(password_file)))
+    typer.echo(f"{address} now owns what the local user had, and signs in with the password. There is no way back.")
+    if settings.auth.mode == "single":
+        typer.echo("Set [auth] mode = multi before the next start; a server that still runs answers nobody.")
 
 
 def new_password(file: Path | None) -> str:
@@ -51,6 +63,11 @@ async def _create_admin(settings: Settings, email: str, password: str) -> None:
 async def _reset_password(settings: Settings, email: str, password: str) -> None:
     async with installation_of(settings) as installation:
         await installation.services.get(PasswordService).replace_as_operator(email, password)
+
+
+async def _upgrade_to_multi(settings: Settings, email: str, password: str) -> None:
+    async with installation_of(settings) as installation:
+        await installation.services.get(LocalUserService).upgrade(email, password)
 
 
 def _address(email: str) -> str:

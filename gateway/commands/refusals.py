@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from gateway.migrations import WrongLevel
 from modules.auth.errors import KeyMaterialRefused
+from modules.auth.mode_errors import WrongMode
 from modules.shared.embedded_postgres import EmbeddedPostgresError
 from modules.shared.errors import DomainError
 from modules.shared.settings import SettingsError
@@ -36,7 +37,7 @@ def explain(error: Exception) -> tuple[ExitCode, str] | None:
 
 
 _CODES: tuple[tuple[tuple[type[Exception], ...], ExitCode], ...] = (
-    ((SettingsError, KeyMaterialRefused), ExitCode.SETTINGS),
+    ((SettingsError, KeyMaterialRefused, WrongMode), ExitCode.SETTINGS),
     ((EmbeddedPostgresError, DatabaseAway), ExitCode.DATABASE),
     ((WrongLevel,), ExitCode.LEVEL),
     ((Refused, DomainError), ExitCode.REFUSED),

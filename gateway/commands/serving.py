@@ -24,18 +24,24 @@ from gateway.settings import Settings
 from gateway.version import VERSION
 from gateway.wiring import running
 from modules.auth.service.accounts import AccountService
+from modules.auth.service.local_user import LocalUserService
 from modules.shared.database import DatabaseUrls
 from modules.shared.logging import configure_logging
 
 _log = structlog.get_logger(__name__)
 _BACKLOG = 2048
+_THIS_MACHINE = "Single-user mode: every program and person on this machine is the local user."
+_EVERYBODY = "Single-user mode on the network: EVERYBODY WHO CAN CONNECT administers this installation."
 
 
 async def greet(settings: Settings, urls: DatabaseUrls) -> None:
     """Say where the server is, and how the first account proves itself. What cannot start says so here, in words."""
     async with running(without_jobs(settings, urls), urls) as installation:
+        await installation.services.get(LocalUserService).begin()
         code = await installation.services.get(AccountService).new_set_up_code()
     announce(f"{settings.installation.name} {VERSION} serves {settings.http.public_url}")
+    if settings.auth.mode == "single":
+        announce(_EVERYBODY if settings.auth.single_user_on_network else _THIS_MACHINE)
     if code:
         announce(f"The first account, which administers the installation, needs this set-up code: {code}")
 

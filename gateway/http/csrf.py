@@ -20,7 +20,8 @@ class CsrfRule:
     exactly.
 
     In single-user mode being able to connect is the credential, so every request counts as if it carried a cookie,
-    reading ones too; only a person opening a page (a top-level navigation) is let in from elsewhere.
+    reading ones too; only a person opening a page (a top-level navigation) is let in from elsewhere. A program says
+    neither where it comes from; the header that no page of another site can send without asking first is its proof.
     """
 
     def __init__(self, origins: frozenset[bytes], *, single_user: bool = False) -> None:
@@ -36,6 +37,8 @@ class CsrfRule:
         """
         safe = method in _SAFE_METHODS and not websocket
         if self._single_user:
+            if _is_program(headers):
+                return not _has_scripted_header(headers)
             if safe:
                 return not (self._from_our_pages(headers) or _is_navigation(headers))
         elif safe or not _CARRIES_OURS(headers.get(b"cookie", b"")):
@@ -51,6 +54,13 @@ def _has_scripted_header(headers: dict[bytes, bytes]) -> bool:
     request-header).
     """
     return b"x-mandate-id" in headers or b"x-requested-with" in headers
+
+
+def _is_program(headers: dict[bytes, bytes]) -> bool:
+    """Whether nothing says that a browser sent it: those of today name the site, the older ones at least the origin of
+    a request that had to be asked for.
+    """
+    return b"sec-fetch-site" not in headers and b"origin" not in headers
 
 
 def _is_navigation(headers: dict[bytes, bytes]) -> bool:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from gateway.http.problems import RawHeaders
 
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+"""What a browser on this machine may call it. Any other name could be made to point here by whoever owns it."""
 FORM = b"application/x-www-form-urlencoded"
 JSON = b"application/json"
 
@@ -24,6 +26,9 @@ class EdgePolicy:
     A host without a port in `allowed_hosts` stands for any port. `request_seconds` is how long it may take until an
     answer begins. `media_types` names the routes whose body is not JSON, by path. `own_prefixes` are the paths that
     are ours; the default `/` is an application of ours alone.
+
+    `single_user`: being able to connect is the credential. `local_only`: whoever connects from another machine, or
+    through a proxy on this one, is refused.
     """
 
     public_url: str
@@ -33,6 +38,7 @@ class EdgePolicy:
     max_body_bytes: int = 1024 * 1024
     request_seconds: float = 30.0
     single_user: bool = False
+    local_only: bool = False
     own_prefixes: tuple[str, ...] = ("/",)
     media_types: Mapping[str, bytes] = field(
         default_factory=lambda: {

@@ -53,6 +53,16 @@ class CsrfRefused(Forbidden):
     )
 
 
+class LocalOnly(Forbidden):
+    """403: in single-user mode the request comes from another machine, or through a proxy on this one."""
+
+    code = "local_only"
+    title = Text(
+        en="In single-user mode this installation answers its own machine only",
+        de="Im Einzelplatzbetrieb antwortet diese Installation nur dem eigenen Rechner",
+    )
+
+
 class OriginNotAllowed(Forbidden):
     """403: a preflight from an origin that `[http] allowed_origins` does not name."""
 

@@ -23,7 +23,14 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from gateway.http.csrf import CsrfRule
 from gateway.http.deadlines import Deadlines
 from gateway.http.edge_policy import JSON, EdgePolicy, Hosts, origin_of, security_headers
-from gateway.http.errors import CsrfRefused, DuplicateHeader, OriginNotAllowed, OtherMediaTypeRequired, TimedOut
+from gateway.http.errors import (
+    CsrfRefused,
+    DuplicateHeader,
+    LocalOnly,
+    OriginNotAllowed,
+    OtherMediaTypeRequired,
+    TimedOut,
+)
 from gateway.http.metrics import HttpMetrics, route_template
 from gateway.http.problems import Problem, Problems, RawHeaders
 from modules.shared.client_address import TrustedProxies
@@ -36,6 +43,7 @@ from modules.shared.errors import (
 )
 from modules.shared.logging import AnsweredRequest
 from modules.shared.rate_limits import RouteLimits
+from modules.shared.settings import is_loopback_host
 
 HEALTH = "/health/"
 CLIENT_CLOSED = 499
@@ -51,6 +59,7 @@ _SINGLE_HEADERS = frozenset(
 _JOINED_HEADERS = {b"cookie": b"; ", b"x-forwarded-for": b","}
 _READ_HEADERS = _SINGLE_HEADERS | {
     b"sec-fetch-mode", b"sec-fetch-dest", b"x-requested-with", b"transfer-encoding", b"access-control-request-method",
+    b"forwarded",
 }  # fmt: skip
 _ALLOWED_REQUEST_HEADERS = (
     b"Accept-Language, Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "
@@ -111,6 +120,8 @@ class Edge:
         health = path.startswith(HEALTH)
         if not health and not self.hosts.serve(headers.get(b"host")):
             raise Misdirected
+        if self.policy.local_only and not health and not exchange.comes_from_this_machine():
+            raise LocalOnly
         if exchange.duplicate is not None:
             raise DuplicateHeader(
                 header=exchange.duplicate.decode("latin-1"), pointer=exchange.duplicate.decode("latin-1")
@@ -192,6 +203,12 @@ class _Exchange:
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = self.request_id
         state["client_address"] = self.client
+
+    def comes_from_this_machine(self) -> bool:
+        """Whether a program here connected itself. A proxy here speaks for others, and says so in these headers."""
+        peer = self.scope.get("client")
+        here = peer is None or is_loopback_host(peer[0])
+        return here and b"x-forwarded-for" not in self.headers and b"forwarded" not in self.headers
 
     async def run(self) -> None:
         """Check, pass on, answer what escapes, count and log."""

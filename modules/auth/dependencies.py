@@ -4,7 +4,9 @@ Whether the token's row, its session and its user still stand is asked of the da
 the request needs.
 """
 
-from typing import NamedTuple
+import asyncio
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
@@ -13,15 +15,17 @@ from starlette.types import Scope
 from modules.auth.cookies import CookieNames, read_cookie
 from modules.auth.errors import CredentialConflict, InvalidToken, UnknownKey
 from modules.auth.signed_tokens import AccessTokenClaims, SignedTokens
+from modules.shared import clock
 from modules.shared.errors import Unauthenticated
 from modules.shared.guards import authorizer
 
 
 class Credential(NamedTuple):
-    """A token whose signature and time hold, and what it claims."""
+    """A token whose signature and time hold, and what it claims. `local`: this process holds it, nobody sent it."""
 
     token: str
     claims: AccessTokenClaims
+    local: bool = False
 
 
 class Credentials:
@@ -67,6 +71,47 @@ class Credentials:
             raise
         except InvalidToken:
             return None
+
+
+class IssuesForLocalUser(Protocol):
+    """Issues access tokens of the local user."""
+
+    async def issue(self) -> str:
+        """A new one, in a session proven just now. Raises SingleUserModeEnded."""
+        ...
+
+
+class LocalCredential:
+    """In single-user mode, what stands for every request without a bearer token: the process holds it.
+
+    It is issued anew before it expires, before its sign-in stops being recent, and whenever it was refused: its
+    session was ended, or the keys were changed.
+    """
+
+    def __init__(self, issuing: IssuesForLocalUser, tokens: SignedTokens, fresh_for: timedelta) -> None:
+        self._issuing = issuing
+        self._tokens = tokens
+        self._fresh_for = fresh_for
+        self._held: Credential | None = None
+        self._fresh_until: datetime | None = None
+        self._renewing = asyncio.Lock()
+
+    async def of(self, scope: Scope) -> Credential | None:
+        """The one in force; None when the request brings a token of its own."""
+        if any(name == b"authorization" for name, _ in scope["headers"]):
+            return None
+        if self._held is not None and self._fresh_until is not None and clock.now() < self._fresh_until:
+            return self._held
+        return await self.replace(self._held)
+
+    async def replace(self, refused: Credential | None) -> Credential:
+        """A new one instead of `refused`, issued once however many requests ask at the same time."""
+        async with self._renewing:
+            if self._held is None or self._held is refused:
+                token = await self._issuing.issue()
+                self._held = Credential(token, self._tokens.verify(token), local=True)
+                self._fresh_until = clock.now() + self._fresh_for
+            return self._held
 
 
 class CookieAuth(HTTPBearer):

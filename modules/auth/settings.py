@@ -11,6 +11,15 @@ from modules.shared.settings import Duration, Section
 class AuthSettings(Section):
     """Accounts, passwords, sessions and tokens."""
 
+    mode: Literal["multi", "single"] = Field(
+        default="multi",
+        description="multi: people have accounts and sign in. single: whoever can connect is the one local user, who"
+        " administers everything; for this machine only. `mandate upgrade-to-multi` ends single for good.",
+    )
+    single_user_on_network: bool = Field(
+        default=False,
+        description="Serve mode = single to other machines too: everybody who can connect then administers everything.",
+    )
     registration: Literal["open", "invitation", "closed"] = Field(
         default="open",
         description="Who may create an account: anybody with a mailbox, only the invited, nobody.",

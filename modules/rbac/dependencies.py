@@ -13,7 +13,7 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
-from modules.auth.dependencies import Credential, Credentials
+from modules.auth.dependencies import Credential, Credentials, LocalCredential
 from modules.auth.errors import CredentialConflict, InvalidToken, UnknownKey
 from modules.auth.signed_tokens import AccessTokenClaims, SignedTokens
 from modules.mandates.login_policy import parse_login_policy
@@ -114,6 +114,7 @@ class ContextAuthorizer:
         self,
         *,
         credentials: Credentials,
+        local_credential: LocalCredential | None,
         tokens: SignedTokens,
         reload_keys: KeyReload,
         authorisation: Authorisation,
@@ -128,6 +129,7 @@ class ContextAuthorizer:
         compiled_rules_memory: int,
     ) -> None:
         self._credentials = credentials
+        self._local_credential = local_credential
         self._tokens = tokens
         self._reload_keys = reload_keys
         self._authorisation = authorisation
@@ -160,6 +162,10 @@ class ContextAuthorizer:
 
     async def credential(self, connection: HTTPConnection) -> Credential:
         """The credential in force, its keys loaded if they were new to this process."""
+        if self._local_credential is not None:
+            local = await self._local_credential.of(connection.scope)
+            if local is not None:
+                return local
         try:
             return self._credentials.read(connection.scope)
         except UnknownKey:
@@ -225,6 +231,18 @@ class ContextAuthorizer:
 
     async def _ask(self, connection: HTTPConnection, mandate_id: UUID | None, instance_id: UUID | None) -> Visit:
         credential = await self.credential(connection)
+        try:
+            return await self._judge(connection, credential, mandate_id, instance_id)
+        except InvalidToken:
+            if self._local_credential is None or not credential.local:
+                raise
+        renewed = await self._local_credential.replace(credential)
+        return await self._judge(connection, renewed, mandate_id, instance_id)
+
+    async def _judge(
+        self, connection: HTTPConnection, credential: Credential, mandate_id: UUID | None, instance_id: UUID | None
+    ) -> Visit:
+        """What the database says of the credential now. Raises InvalidToken."""
         row = await self._row(credential.claims, mandate_id, instance_id)
         if row.key_set_number != self._tokens.key_set_number:
             await self._reload_keys(wanted=row.key_set_number)

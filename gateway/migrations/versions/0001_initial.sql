@@ -241,6 +241,9 @@ CREATE TABLE installation (
     root_mandate_id uuid NOT NULL REFERENCES mandates,
     caps text NOT NULL DEFAULT '',
     set_up_code_hash bytea,
+    -- Single-user mode: whose everything is, and when it ended, after which it never begins again.
+    local_user_id uuid REFERENCES users ON DELETE SET NULL,
+    single_user_ended_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 

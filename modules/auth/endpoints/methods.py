@@ -25,13 +25,18 @@ async def list_sign_in_methods(
     settings: SettingsOfAuth,
     request: Request,
 ) -> MethodsRead:
-    """What the sign-in page offers. A mandate may accept less: its login policy stands in `GET /context`."""
+    """What the sign-in page offers; in single-user mode nothing, for nobody has to sign in. A mandate may accept less:
+    its login policy stands in `GET /context`.
+    """
+    single_user = settings.mode == "single"
+    language = negotiate_language(request.headers.get("accept-language"))
     first = await accounts.needs_first_account(visitor.db)
     return MethodsRead(
+        single_user=single_user,
         product=installation.name,
-        methods=methods.list_methods(negotiate_language(request.headers.get("accept-language"))),
-        second_factors=methods.second_factors,
-        registration=settings.registration,
+        methods=[] if single_user else methods.list_methods(language),
+        second_factors=[] if single_user else methods.second_factors,
+        registration="closed" if single_user else settings.registration,
         password_minimum_length=settings.password_minimum_length,
         needs_first_account=first,
         set_up_code_required=first and accounts.needs_set_up_code,

@@ -56,6 +56,14 @@ async def find_open(session: AsyncSession, session_id: SessionId, now: datetime)
     ).one_or_none()
 
 
+async def find_without_proof(session: AsyncSession, user_id: UUID, lasts_until: datetime) -> UserSession | None:
+    """The newest session of a user that nothing was shown for, if it stands that long."""
+    statement = select(UserSession).where(
+        UserSession.user_id == user_id, UserSession.amr == [], *_standing(lasts_until)
+    )
+    return (await session.scalars(statement.order_by(UserSession.id.desc()).limit(1))).one_or_none()
+
+
 async def identity_of(session: AsyncSession, session_id: SessionId) -> UUID | None:
     """The identity at a provider that opened the session."""
     return (await session.scalars(select(UserSession.identity_id).where(UserSession.id == session_id))).one_or_none()

@@ -155,6 +155,7 @@ class SignInMethodRead(BaseModel):
 class MethodsRead(BaseModel):
     """How one signs in and registers here."""
 
+    single_user: bool = Field(description="Whether whoever can connect is signed in, as the one local user.")
     product: str = Field(description="What the installation calls itself.")
     methods: list[SignInMethodRead] = Field(description="Ways to sign in, in the order to draw them.")
     second_factors: list[SecondFactorName] = Field(description="What people may set up besides.")

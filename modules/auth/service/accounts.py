@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import EmailTaken, SetUpCodeRequired
 from modules.auth.keys import hash_secret, new_secret
+from modules.auth.mode_errors import SingleUserMode
 from modules.auth.models import User
 from modules.auth.passwords import Passwords
 from modules.auth.repository import installation, registrations, users
@@ -23,6 +24,10 @@ from modules.shared.i18n import Language
 from modules.shared.ids import MandateId, UserId, new_id
 
 _SLUG_ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_LOCAL_ADDRESS: Final = "local-user@localhost.invalid"
+"""No mail ever arrives there (RFC 2606, section 2); the upgrade puts a real one in its place."""
+_LOCAL_NAME: Final = "Local user"
+_LOCAL_HOME: Final = "Home"
 
 
 class FirstAccount(Protocol):
@@ -78,7 +83,7 @@ class AccountService:
     ) -> User:
         """Make the account; the first of the installation becomes sysadmin. `session` is the system login's.
 
-        Whoever else registered this address is forgotten. Raises EmailTaken, SetUpCodeRequired.
+        Whoever else registered this address is forgotten. Raises EmailTaken, SetUpCodeRequired, SingleUserMode.
         """
         await users.lock_accounts(session)
         first = not await users.any_user(session)
@@ -95,10 +100,23 @@ class AccountService:
         user.home_mandate_id = await self._home.settle(session, user_id, user.display_name)
         return user
 
+    async def open_local(self, session: AsyncSession, home: NewAccountHome) -> User:
+        """The user of single-user mode: sysadmin, and settled in `home`. `session` is the system login's, and nobody
+        has an account yet.
+        """
+        user = await self._add(session, NewAccount(_LOCAL_ADDRESS, None, _LOCAL_NAME), is_sysadmin=True)
+        user_id = UserId(user.id)
+        subject = Subject("user", user_id)
+        self._audit.record(session, "registered", by=None, subject=subject, user_id=user_id)
+        await self._first_account.welcome(session, user_id)
+        self._audit.record(session, "sysadmin_given", by=None, subject=subject, user_id=user_id)
+        user.home_mandate_id = await home.settle(session, user_id, _LOCAL_HOME)
+        return user
+
     async def create_sysadmin(self, email: str, password: str, display_name: str = "") -> UserId:
         """For the operator: an account with flag and role, its address taken as proven.
 
-        Raises WeakPassword, EmailTaken.
+        Raises WeakPassword, EmailTaken, SingleUserMode.
         """
         self._passwords.check(password, mail=email)
         account = NewAccount(email, await self._passwords.hash(password), display_name)
@@ -134,6 +152,8 @@ class AccountService:
         return self._needs_set_up_code
 
     async def _add(self, session: AsyncSession, account: NewAccount, *, is_sysadmin: bool) -> User:
+        if (await installation.local_user(session)).stands:
+            raise SingleUserMode
         now = clock.now()
         if await users.find_owner(session, account.email, now) is not None:
             raise EmailTaken
