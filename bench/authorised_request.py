@@ -99,7 +99,7 @@ def _section(results: dict[str, list[Round]], alone: float, rounds: int, seconds
     reached = all(_ratio(results, other) >= goal for other, goal in GOALS.items())
     said = "Reached." if reached else "Not reached in this run."
     head = ["", "requests/s", "ours is × of it", "server, µs", "database, µs"]
-    return f"""`python -m bench.authorised_request --write`, on {report.machine()}.
+    return f"""{report.measured("python -m bench.authorised_request", *report.SERVED_WITH)}
 
 One worker of uvicorn each (uvloop, httptools, no access log of its own), PostgreSQL 18 beside it, all on the same
 processors as the load ({generator()}, {CONNECTIONS} connections, {Population().asking} people in turn, each with

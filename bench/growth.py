@@ -102,7 +102,7 @@ def _section(sizes: dict[str, Population], results: dict[str, list[Round]], roun
         ratios = ["1", "1"] if name == SMALL else [f"{_rates(results, name):.2f}", f"{_processor(results, name):.2f}"]
         rows.append([name, *(f"{number:,}".replace(",", " ") for number in numbers), *ratios])
     flat = all(abs(_rates(results, name) - 1) <= FLAT for name in sizes if name != SMALL)
-    return f"""`python -m bench.growth --write`, on {report.machine()}.
+    return f"""{report.measured("python -m bench.growth", *report.SERVED_WITH)}
 
 The same authorised request in installations of different size: rate and processor time (server and database together)
 relative to the small one. {rounds} interleaved rounds of {seconds:.0f} s, {CONNECTIONS} connections, load by

@@ -1,11 +1,14 @@
 """docs/performance.md: each measurement owns the section under its heading and leaves the others alone."""
 
+from datetime import UTC, datetime
+from importlib.metadata import version
 import os
 from pathlib import Path
 import platform
 import re
 
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+SERVED_WITH = ("fastapi", "uvicorn", "asyncpg", "sqlalchemy")
 _INTRODUCTION = """# Performance
 
 Figures of one machine at one time: what carries over are the ratios, each taken from interleaved rounds of one run.
@@ -25,13 +28,12 @@ def write(heading: str, text: str) -> None:
     _DOCUMENT.write_text(f"{document.rstrip()}\n", "utf-8")
 
 
-def machine() -> str:
-    """The class of this machine, without anything that names it."""
-    with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    system = f"{platform.system()} {platform.release().partition('-')[0]}"
-    return f"{os.cpu_count()} × {processor}, {memory:.0f} GiB, {system}, Python {platform.python_version()}"
+def measured(command: str, *packages: str) -> str:
+    """How, when and on what: the first paragraph of a section, without anything that names the machine."""
+    cores = len(os.sched_getaffinity(0))
+    versions = [f"Python {platform.python_version()}", *(f"{package} {version(package)}" for package in packages)]
+    on = f"{cores} {'core' if cores == 1 else 'cores'}"
+    return f"`{command} --write`, on {datetime.now(UTC):%Y-%m-%d}, {on}, {', '.join(versions)}."
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
