@@ -21,6 +21,9 @@ const PAGES = {
   invitation: drawAccept,
 };
 
+/** The secrets of the links opened in this tab, by page: they stay in memory, not in the address or its history. */
+const secrets = new Map();
+
 let drawing = 0;
 
 /** Draw the page anew. What an older drawing still waits for is not shown any more. */
@@ -38,7 +41,7 @@ async function draw(note) {
 
 async function compose(note) {
   const [name, argument] = location.hash.replace(/^#\/?/, "").split("/");
-  if (PAGES[name]) return { main: await PAGES[name](decodeURIComponent(argument || ""), draw) };
+  if (PAGES[name]) return { main: await PAGES[name](secretOf(name, argument), draw) };
   const mandates = await listMandates();
   if (mandates === null) {
     place.leave();
@@ -51,6 +54,15 @@ async function compose(note) {
     return { signedIn: true, main: drawPicker(mandates) };
   }
   return { signedIn: true, mandate, title: mandate.name, ...(await drawContext(mandate, draw)) };
+}
+
+/** Takes the secret of a link out of the address bar, where others look and whence it would be copied and kept. */
+function secretOf(name, argument) {
+  if (argument) {
+    secrets.set(name, decodeURIComponent(argument));
+    history.replaceState(null, "", `#/${name}`);
+  }
+  return secrets.get(name) || "";
 }
 
 /** The mandates this person may enter; null when nobody is signed in. */

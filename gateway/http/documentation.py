@@ -1,5 +1,5 @@
-"""`/docs`: the OpenAPI document as a page to try things on, from files of this installation, under the same content
-policy as the console.
+"""`/docs`: the OpenAPI document as a page to try things on, from files of this installation, under the content
+policy of the console.
 
 Nothing is loaded from elsewhere and nothing is inline, so the page works without the internet and reports no policy
 violation.
@@ -11,6 +11,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from starlette.responses import FileResponse, HTMLResponse
 
+from gateway.http.edge_policy import CONTENT_SECURITY_POLICY
 from gateway.http.open_routes import open_to_all
 from modules.shared.errors import NotFound
 
@@ -20,6 +21,10 @@ _FILES = {
     "swagger-ui-bundle.js": (_CONSOLE / "vendor" / "swagger-ui-dist" / "swagger-ui-bundle.js", "text/javascript"),
     "start.js": (Path(__file__).parent / "documentation.js", "text/javascript"),
 }
+
+
+# Swagger UI makes markup from text, which start.js and DOMPurify declare trusted.
+_POLICY = CONTENT_SECURITY_POLICY.replace(b"trusted-types 'none'", b"trusted-types default dompurify").decode()
 
 
 def documentation_router(app: FastAPI) -> APIRouter:
@@ -38,7 +43,7 @@ def documentation_router(app: FastAPI) -> APIRouter:
             '<link rel="icon" href="data:,"><link rel="stylesheet" href="docs/swagger-ui.css"></head>'
             f'<body><div id="documentation" data-document="{escape((app.openapi_url or "").lstrip("/"))}"></div>'
             '<script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></body></html>',
-            headers={"Cache-Control": "public, max-age=300"},
+            headers={"Cache-Control": "public, max-age=300", "Content-Security-Policy": _POLICY},
         )
 
     @router.get("/{name}")

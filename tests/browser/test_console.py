@@ -185,6 +185,24 @@ class TestLinks:
             await expect(elsewhere.get_by_text("You are in no mandate yet.")).to_be_visible()
             other.expect_complaint("Failed to load resource")
 
+    @pytest.mark.parametrize("name", ["verify-email", "reset-password", "take-back-email", "invitation", "register"])
+    async def test_leave_no_secret_in_the_address_bar(self, visitor: Visitor, name: str) -> None:
+        page = await visitor.tab()
+        before = await page.evaluate("history.length")
+        await page.goto(f"{visitor.demo.url}/console/#/{name}/the-secret")
+        await expect(page.locator("form")).to_be_visible()
+        await page.wait_for_url(f"**/console/#/{name}")
+        assert await page.evaluate("history.length") == before + 1
+
+    async def test_still_work_after_the_page_was_drawn_anew(self, visitor: Visitor) -> None:
+        page = await visitor.tab("/console/#/take-back-email/the-secret")
+        await page.get_by_role("button", name="Deutsch").click()
+        async with page.expect_request("**/auth/email/take-back") as sent:
+            await page.get_by_role("button", name="Zurückholen").click()
+        assert (await sent.value).post_data_json == {"token": "the-secret"}
+        await expect(page.get_by_role("alert")).to_contain_text("link_not_valid")
+        visitor.expect_complaint("422")
+
     async def test_of_a_reset_lets_in_with_the_new_password(self, visitor: Visitor) -> None:
         page = await visitor.tab("/console/#/forgot")
         await page.get_by_label("Mail address").fill("sam@example.org")
@@ -243,3 +261,20 @@ class TestPage:
         await page.get_by_role("button", name="Baltic").focus()
         await page.keyboard.press("Enter")
         assert len(await numbers(page)) == 3
+
+    async def test_reports_no_violation_of_its_policy(self, visitor: Visitor) -> None:
+        await visitor.context.add_init_script(
+            "window.reports = [];"
+            "addEventListener('securitypolicyviolation', (each) => window.reports.push(each.violatedDirective))"
+        )
+        await visitor.sign_in("max")
+        page = await visitor.work_in("alpine")
+        await expect(page.locator("#invoices table")).to_be_visible()
+        assert await page.evaluate("window.reports") == []
+        await page.evaluate("try { trustedTypes.createPolicy('p', {}) } catch {}")
+        assert await page.evaluate("window.reports.length") > 0
+        visitor.expect_complaint("trusted-types")
+
+    async def test_of_the_documentation_works_under_its_policy(self, visitor: Visitor) -> None:
+        page = await visitor.tab("/docs")
+        await expect(page.locator("#documentation .opblock").first).to_be_visible()

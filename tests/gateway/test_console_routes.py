@@ -31,7 +31,7 @@ class TestGetConsole:
         policy = (await browser.get("/console/")).headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe-inline" not in policy
-        assert "require-trusted-types-for 'script'" in policy
+        assert "require-trusted-types-for 'script'; trusted-types 'none'" in policy
 
     async def test_is_found_without_the_slash_and_at_the_front_door(self, browser: httpx.AsyncClient) -> None:
         for address in ("/console", "/"):
