@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from sqlalchemy import event
 
 from modules.mandates.service.invitations import InvitationService
 from tests.mandates.conftest import House
@@ -141,6 +142,26 @@ class TestAcceptInvitation:
         assert (answer.status_code, answer.json()["code"]) == (409, "invitation_stale")
         rows = await house.gateway.sql("SELECT 1 FROM memberships WHERE user_id = :user", user=guest.id)
         assert rows == []
+
+    async def test_puts_a_refusal_on_record_in_the_mandate(self, house: House) -> None:
+        await invited(house)
+        answer = await accept(house, house.member, await house.secret_for(GUEST))
+        assert (answer.status_code, answer.json()["code"]) == (403, "invitation_for_somebody_else")
+        (noted,) = await house.gateway.sql(
+            "SELECT * FROM audit_events WHERE code = 'invitation_acceptance_refused' AND mandate_id = :id",
+            id=house.mandate,
+        )
+        assert (noted["actor_id"], noted["outcome"]) == (house.member.id, "refused")
+        assert noted["details"] == {"reason": "invitation_for_somebody_else"}
+
+    async def test_holds_one_connection_at_a_time(self, house: House) -> None:
+        await invited(house)
+        secret, guest = await house.secret_for(GUEST), await house.gateway.person(GUEST)
+        engine, held = house.gateway.database.app_engine.sync_engine, [0]
+        event.listen(engine, "checkout", lambda *_: held.append(held[-1] + 1))
+        event.listen(engine, "checkin", lambda *_: held.append(held[-1] - 1))
+        assert (await accept(house, guest, secret)).status_code == 200
+        assert max(held) == 1
 
     async def test_is_stale_when_the_inviter_is_gone(self, house: House) -> None:
         second = await house.gateway.person()

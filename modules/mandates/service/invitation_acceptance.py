@@ -23,7 +23,7 @@ from modules.shared import clock
 from modules.shared.catalogue import Action
 from modules.shared.context import Caller
 from modules.shared.database import Database, Tenant
-from modules.shared.errors import Forbidden, Unprocessable
+from modules.shared.errors import DomainError, Forbidden, Unprocessable
 from modules.shared.grants import GrantGuard, MandateProvisioning, Need, RoleGrants
 from modules.shared.ids import InvitationId, MandateId, MembershipId, RoleId, UserId, new_id
 
@@ -51,13 +51,24 @@ class InvitationAcceptance:
         """Become a member; the mandate one may enter now.
 
         Raises InvitationNotFound, InvitationForSomebodyElse, AlreadyAMember, and InvitationStale when the inviter may
-        not give the roles or groups any more; a refusal leaves the invitation as it was.
+        not give the roles or groups any more; a refusal leaves the invitation as it was, and is on record.
         """
-        payload = await self._tokens.find(caller.db, INVITATION, secret)
+        # One transaction after the other: who holds a connection while waiting for a second can starve all others.
+        async with self._database.session() as session:
+            payload = await self._tokens.find(session, INVITATION, secret)
         if payload is None:
             raise InvitationNotFound(pointer="/token")
         mandate_id, invitation_id = named_in(payload)
-        # A transaction of its own: the caller's is bound to no mandate and sees none of these rows.
+        try:
+            return await self._accept(caller, secret, mandate_id, invitation_id)
+        except (InvitationForSomebodyElse, AlreadyAMember, InvitationStale) as refusal:
+            await self._record_refusal(caller, mandate_id, invitation_id, refusal)
+            raise
+
+    async def _accept(
+        self, caller: Caller, secret: str, mandate_id: MandateId, invitation_id: InvitationId
+    ) -> MandateChoice:
+        """In a transaction of its own: the caller's is bound to no mandate and sees none of these rows."""
         async with self._database.session(Tenant(mandate_id, None, caller.user.id)) as session:
             mandate = await mandates.find(session, mandate_id)
             invitation = await self._open_invitation(session, caller, mandate_id, invitation_id)
@@ -116,6 +127,21 @@ class InvitationAcceptance:
         async with self._guard.change(session, mandate_id, inviter):
             membership_id = await _add_member(session, mandate_id, caller.user.id)
         await self._provisioning.appoint_administrator(session, mandate_id, membership_id, appointed_by=inviter)
+
+    async def _record_refusal(
+        self, caller: Caller, mandate_id: MandateId, invitation_id: InvitationId, refusal: DomainError
+    ) -> None:
+        """In a transaction of its own: the one that tried is rolled back."""
+        async with self._database.session(Tenant(mandate_id, None, caller.user.id)) as session:
+            self._audit.record(
+                session,
+                "invitation_acceptance_refused",
+                by=caller,
+                mandate_id=mandate_id,
+                subject=Subject("invitation", invitation_id),
+                outcome="refused",
+                details={"reason": refusal.code},
+            )
 
     def _record(self, session: AsyncSession, caller: Caller, invitation: Invitation) -> None:
         self._audit.record(
