@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.util import await_only
 
 from modules.audit.service import RefusalLog
 from modules.rbac.service.entries import end_overdue_entries
@@ -69,6 +71,20 @@ class TestBegin:
         answers = [await house.as_sysadmin("POST", path, json={}) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [201, 201]
         assert answers[0].json() == answers[1].json()
+
+    async def test_makes_a_new_one_when_the_old_one_ends_in_that_instant(self, house: House) -> None:
+        assert await begin(house) == (201, "")
+        engine = house.gateway.database.app_engine.sync_engine
+        ended: list[bool] = []
+
+        def end_the_old_one(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("INSERT INTO sysadmin_entries") and not ended:
+                ended.append(True)
+                await_only(house.gateway.sql("UPDATE sysadmin_entries SET ended_at = now() WHERE ended_at IS NULL"))
+
+        event.listen(engine, "after_cursor_execute", end_the_old_one)
+        assert await begin(house) == (201, "")
+        assert len(await house.events("entry_begun")) == 2
 
     async def test_takes_a_recent_sign_in(self, house: House) -> None:
         await house.gateway.sql(

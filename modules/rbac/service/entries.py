@@ -119,6 +119,23 @@ class EntryService:
         mode: Literal["open", "break_glass"],
         *,
         reason: str,
+    ) -> SysadminEntry:
+        """The visit that stands, or a new one; anew if the one that stood in the way ended before it could be read."""
+        entry = None
+        while entry is None:
+            entry = await self._add(session, caller, mandate_id, mode, reason=reason) or await repository.find_standing(
+                session, caller.login.session_id, mandate_id
+            )
+        return entry
+
+    async def _add(
+        self,
+        session: AsyncSession,
+        caller: Caller,
+        mandate_id: MandateId,
+        mode: Literal["open", "break_glass"],
+        *,
+        reason: str,
     ) -> SysadminEntry | None:
         now = clock.now()
         wanted = SysadminEntry(
@@ -134,7 +151,7 @@ class EntryService:
         )
         entry = await repository.add(session, wanted)
         if entry is None:
-            return await repository.find_standing(session, caller.login.session_id, mandate_id)
+            return None
         self._audit.record(
             session,
             "entry_begun",
