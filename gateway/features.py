@@ -9,6 +9,7 @@ from modules.audit import endpoints as audit_endpoints
 from modules.audit import permissions as audit
 from modules.auth import permissions as auth
 from modules.auth.endpoints import (
+    magic_links,
     methods,
     passwords,
     profile,
@@ -64,6 +65,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     sessions.router,
     registration.router,
+    magic_links.router,
     passwords.router,
     profile.router,
     users.router,

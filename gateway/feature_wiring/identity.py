@@ -11,6 +11,9 @@ from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
 from modules.auth.service.keys import KeyStore
 from modules.auth.service.limits import AuthLimits
+from modules.auth.service.magic_link_sign_in import MagicLinkSignIn
+from modules.auth.service.magic_links import MagicLinkService
+from modules.auth.service.mail_codes import MailCodes
 from modules.auth.service.mails import AuthMails
 from modules.auth.service.password import PasswordService
 from modules.auth.service.profile import ProfileService
@@ -74,4 +77,28 @@ def add_identity(settings: Settings, services: Services) -> None:
     services.add(KeyRotation(database, services.get(KeyStore), audit, auth))
     services.add(CleanUp(database, audit, auth))
     mailer: Mailer = services.get(Mailer)  # type: ignore[type-abstract]  # offered under the protocol
-    services.add(AuthMails(mailer, product=settings.installation.name, public_url=settings.http.public_url))
+    codes = services.add(MailCodes(issuer))
+    product, public_url = settings.installation.name, settings.http.public_url
+    services.add(AuthMails(mailer, codes, product=product, public_url=public_url))
+    _add_magic_links(settings, services)
+
+
+def _add_magic_links(settings: Settings, services: Services) -> None:
+    auth, limits, audit = settings.auth, services.get(AuthLimits), services.get(AuditLog)
+    services.add(MagicLinkService(services.get(RegistrationPolicy), limits, audit, auth))
+    services.add(
+        MagicLinkSignIn(
+            services.get(Database),
+            services.get(MailCodes),
+            services.get(AccountService),
+            services.get(Entrance),
+            limits,
+            audit,
+            services.get(RefusalLog),
+            auth,
+            tries=settings.rate_limits.code_tries,
+        )
+    )
+    if auth.magic_link:
+        name = Text(en="Link by mail", de="Link per Mail")
+        services.get(SignInMethods).offer(SignInMethod("magic_link", "magic_link", name, "/api/v1/auth/magic-link"))

@@ -267,6 +267,47 @@ class PasswordRequired(Forbidden):
     )
 
 
+class MagicLinkOff(Forbidden):
+    """403: this installation signs nobody in by a link (`[auth] magic_link`)."""
+
+    code = "magic_link_off"
+    title = Text(
+        en="Signing in by a link is switched off here", de="Die Anmeldung mit einem Link ist hier abgeschaltet"
+    )
+
+
+class MagicLinkExpired(LinkNotValid):
+    """422: the link was never used, and its time is over."""
+
+    code = "magic_link_expired"
+    title = Text(
+        en="This link is too old: have a new one sent", de="Dieser Link ist zu alt: Lassen Sie sich einen neuen senden"
+    )
+
+
+class CodeRequired(Forbidden):
+    """403: the link was opened in another browser than the one that asked; six digits of the same mail go with it."""
+
+    code = "code_required"
+    title = Text(
+        en="Type the six digits that stand in the same mail",
+        de="Bitte die sechs Ziffern eingeben, die in derselben Mail stehen",
+    )
+
+
+class CodeNotValid(Unauthenticated):
+    """401: the code of a mail is wrong, was used, is too old, was tried too often or belongs to another browser."""
+
+    code = "code_not_valid"
+    title = Text(en="This code does not hold", de="Dieser Code gilt nicht")
+    detail = Text(
+        en="The code is wrong, too old, was tried too often, or a newer one was sent. It counts only in the browser "
+        "that asked for it.",
+        de="Der Code ist falsch, zu alt, wurde zu oft versucht, oder es gibt einen neueren. Er gilt nur in dem "
+        "Browser, der ihn angefordert hat.",
+    )
+
+
 class EmailTaken(Conflict):
     """409: another account has this address."""
 

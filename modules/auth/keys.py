@@ -29,6 +29,7 @@ from modules.shared.ids import SessionId
 
 SECRET_BYTES: Final = 32
 _RSA_BITS: Final = 2048
+_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _KID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -244,6 +245,11 @@ def _key_identity(kid: str, purpose: KeyPurpose, algorithm: KeyAlgorithm) -> byt
 def new_secret() -> str:
     """32 random bytes as 43 characters of base64url: what a token, a ticket or a flow is proven by."""
     return _base64url(secrets.token_bytes(SECRET_BYTES))
+
+
+def is_secret(text: str) -> bool:
+    """Whether `text` has the form of a `new_secret`."""
+    return _SECRET.fullmatch(text) is not None
 
 
 def hash_secret(secret: str) -> bytes:

@@ -73,6 +73,13 @@ class AuthSettings(Section):
     reset_lifetime: Duration = Field(
         default=timedelta(hours=1), description="How long the link of a password reset works."
     )
+    magic_link: bool = Field(
+        default=True,
+        description="Whether people can sign in, and register if they may, by a link or a code sent to their address.",
+    )
+    magic_link_lifetime: Duration = Field(
+        default=timedelta(minutes=10), description="How long such a link and its codes work."
+    )
     email_change_take_back: Duration = Field(
         default=timedelta(hours=72),
         description="How long the old address can take back a change of address.",

@@ -122,6 +122,30 @@ class RateLimits:
         if wait:
             raise TooManyRequests(retry_after=wait)
 
+    async def check(self, limit: Limit, *keys: str) -> None:
+        """Raise TooManyRequests if the limit is used up; counts nothing, for limits on what goes wrong only."""
+        item = limit.item
+
+        async def look(storage: AsyncStorage) -> int:
+            window = MovingWindowRateLimiter(storage)
+            if await window.test(item, *keys):
+                return 0
+            return _seconds_until((await window.get_window_stats(item, *keys)).reset_time)
+
+        wait = await self._counting(look)
+        if wait:
+            raise TooManyRequests(retry_after=wait)
+
+    async def count(self, limit: Limit, *keys: str) -> None:
+        """Count one event under `keys`, used up or not; `check` refuses the next."""
+        item = limit.item
+
+        async def note(storage: AsyncStorage) -> int:
+            await MovingWindowRateLimiter(storage).hit(item, *keys)
+            return 0
+
+        await self._counting(note)
+
     async def check_delay(self, delay: GrowingDelay, *keys: str) -> None:
         """Raise TooManyRequests while the wait after the last failure lasts. Call before looking at the credential."""
         pause = _key(delay, "pause", keys)

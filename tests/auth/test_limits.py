@@ -17,6 +17,8 @@ LIMITED = [
     ("/auth/password-reset", {"email": "{number}@example.org"}),
     ("/auth/password-reset/confirm", {"token": "{number}", "password": PASSWORD}),
     ("/auth/email/verify", {"token": "{number}"}),
+    ("/auth/magic-link", {"email": "{number}@example.org"}),
+    ("/auth/magic-link/verify", {"token": "{number}"}),
     ("/auth/email/take-back", {"token": "{number}"}),
 ]
 

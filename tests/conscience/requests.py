@@ -28,6 +28,7 @@ def bodies(place: Place, world: World) -> dict[str, Body]:
     return {
         "accept_invitation": link,
         "add_member": {"user_id": str(world.outsider.id), "role_ids": role_ids},
+        "ask_magic_link": {"email": "viewer@example.test"},
         "ask_password_reset": {"email": "viewer@example.test"},
         "begin_entry": {"reason": "somebody asked for help"},
         "change_email": {"email": "moved@example.test"},
@@ -69,6 +70,7 @@ def bodies(place: Place, world: World) -> dict[str, Body]:
         "update_profile": {"display_name": "Renamed"},
         "update_role": {"description": "Changed"},
         "verify_email": link,
+        "verify_magic_link": link,
     }
 
 

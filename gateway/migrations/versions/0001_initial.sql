@@ -185,6 +185,7 @@ CREATE INDEX tokens_parent ON tokens (parent_hash) WHERE purpose = 'refresh';
 CREATE UNIQUE INDEX tokens_refresh_of_session ON tokens (session_id) WHERE purpose = 'refresh';
 CREATE INDEX tokens_user ON tokens (user_id, purpose);
 CREATE INDEX tokens_expiry ON tokens (expires_at);
+CREATE INDEX tokens_flow ON tokens ((payload->>'flow')) WHERE purpose = 'magic_link';
 
 -- A registration is no user yet: it becomes one when the address is proven.
 CREATE TABLE registrations (

@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from modules.auth.cookies import CookieNames, read_cookie
 from modules.auth.endpoints.signatures import Names
 from modules.auth.errors import InvalidToken
+from modules.auth.keys import is_secret, new_secret
 from modules.auth.service.entrance import PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.signed_tokens import SignedTokens
@@ -77,6 +78,13 @@ def keep_pending(response: Response, names: CookieNames, pending: PendingSignIn)
 def forget_pending(response: Response, names: CookieNames) -> None:
     """The sign-in is complete."""
     _delete(response, names, names.pending)
+
+
+def flow_of(cookies: BrowserCookies) -> str:
+    """What this browser proves by that it began something: one secret for everything it has begun, a new one if there
+    is none.
+    """
+    return cookies.flow if cookies.flow is not None and is_secret(cookies.flow) else new_secret()
 
 
 def keep_flow(response: Response, names: CookieNames, secret: str, lifetime: timedelta) -> None:

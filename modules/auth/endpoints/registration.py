@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from starlette.requests import Request
 
-from modules.auth.endpoints.browser import Cookies, forget_flow, keep_flow
+from modules.auth.endpoints.browser import Cookies, flow_of, forget_flow, keep_flow
 from modules.auth.endpoints.sign_in import let_in
 from modules.auth.endpoints.signatures import (
     HALF_SIGNED_IN,
@@ -34,12 +34,14 @@ async def register(
     registrations: Registrations,
     names: Names,
     settings: SettingsOfAuth,
+    cookies: Cookies,
     request: Request,
     response: Response,
 ) -> Accepted:
     """Sends a link; the account comes into being when it is opened. The answer is the same for a known address."""
     language = wanted.language or negotiate_language(request.headers.get("accept-language"))
-    flow = await registrations.register(visitor, wanted, language)
+    flow = flow_of(cookies)
+    await registrations.register(visitor, wanted, language, flow=flow)
     keep_flow(response, names, flow, settings.registration_lifetime)
     return Accepted(message=LOOK_AT_YOUR_MAILS.in_(language))
 

@@ -8,6 +8,8 @@ from modules.auth.service.accounts import AccountService
 from modules.auth.service.email_address import EmailAddressService
 from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
+from modules.auth.service.magic_link_sign_in import MagicLinkSignIn
+from modules.auth.service.magic_links import MagicLinkService
 from modules.auth.service.password import PasswordService
 from modules.auth.service.profile import ProfileService
 from modules.auth.service.refresh import RefreshService
@@ -40,6 +42,8 @@ Accounts = Annotated[AccountService, service(AccountService)]
 EmailAddresses = Annotated[EmailAddressService, service(EmailAddressService)]
 Issuer = Annotated[TokenIssuer, service(TokenIssuer)]
 Methods = Annotated[SignInMethods, service(SignInMethods)]
+MagicLinks = Annotated[MagicLinkService, service(MagicLinkService)]
+MagicLinkSignIns = Annotated[MagicLinkSignIn, service(MagicLinkSignIn)]
 Names = Annotated[CookieNames, service(CookieNames)]
 PasswordChanges = Annotated[PasswordService, service(PasswordService)]
 Profiles = Annotated[ProfileService, service(ProfileService)]

@@ -45,6 +45,12 @@ async def find_account(session: AsyncSession, email: str) -> Account | None:
     return Account(row[0], row[1]) if row else None
 
 
+async def find_id(session: AsyncSession, email: str) -> UserId | None:
+    """Whose account has this address, whatever its state; costs the same for any address."""
+    found = await session.scalar(select(User.id).where(User.email == email))
+    return UserId(found) if found else None
+
+
 async def find_user(session: AsyncSession, user_id: UUID) -> User | None:
     """A user by id."""
     return await session.get(User, user_id)

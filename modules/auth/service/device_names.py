@@ -5,6 +5,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from ua_parser import parse
 
+from modules.shared.context import Client
+
 
 @lru_cache(maxsize=1024)
 def device_name(user_agent: str) -> str:
@@ -13,6 +15,12 @@ def device_name(user_agent: str) -> str:
     browser = found.user_agent.family if found.user_agent else ""
     system = found.os.family if found.os else ""
     return " on ".join(part for part in (browser, system) if part)
+
+
+def origin_of(client: Client) -> str:
+    """Where a mail says that it was asked from: device and address."""
+    name = device_name(client.user_agent)
+    return f"{name}, {client.address}" if name else client.address
 
 
 def shortened_address(address: str) -> str:

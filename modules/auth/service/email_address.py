@@ -15,7 +15,7 @@ from modules.auth.service.password import RESET, PasswordService
 from modules.auth.service.recent import demand_recent
 from modules.auth.service.registration import VERIFICATION
 from modules.auth.service.sessions import SessionService
-from modules.auth.service.sign_in_proof import LOCAL
+from modules.auth.service.sign_in_proof import LOCAL, MAGIC_LINK
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
@@ -124,7 +124,7 @@ class EmailAddressService:
         user.email = email
         user.version += 1
         await db.flush()
-        await one_time_tokens.revoke_open(db, user_id, (VERIFICATION, RESET), now)
+        await one_time_tokens.revoke_open(db, user_id, (VERIFICATION, RESET, MAGIC_LINK), now)
         await registrations.drop_for(db, email)
 
     async def _offer_take_back(self, visitor: Visitor, user: User, former: str) -> None:

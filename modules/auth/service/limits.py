@@ -29,6 +29,7 @@ class AuthLimits:
             Limit.parse("mail_day", settings.mail_per_recipient_day),
         )
         self._tries = Limit("code_tries", settings.code_tries, _HOUR)
+        self._code_failures = Limit.parse("code_failures", settings.code_failures_per_recipient)
         self._steps = Limit.parse("refresh_steps", settings.refresh_per_session)
         self._replays = Limit.parse("refresh_replays", settings.refresh_replays)
 
@@ -69,6 +70,16 @@ class AuthLimits:
         """One try to prove who opened a mail's link."""
         await self._hit(self._tries, token.hex())
 
+    async def code_for(self, kind: str, email: str, *, known_browser: bool) -> None:
+        """One try of a mail's code of this kind; refused after too many wrong ones for this recipient."""
+        if self._enabled:
+            await self._counts.check(self._code_failures, *self._code_keys(kind, email, known_browser))
+
+    async def code_failed(self, kind: str, email: str, *, known_browser: bool) -> None:
+        """The code was wrong."""
+        if self._enabled:
+            await self._counts.count(self._code_failures, *self._code_keys(kind, email, known_browser))
+
     async def refresh_step(self, session_id: SessionId) -> None:
         """One new refresh token."""
         await self._hit(self._steps, str(session_id))
@@ -76,6 +87,9 @@ class AuthLimits:
     async def refresh_replay(self, session_id: SessionId) -> None:
         """One refresh answered as before."""
         await self._hit(self._replays, str(session_id))
+
+    def _code_keys(self, kind: str, email: str, known_browser: bool) -> tuple[str, str, str]:  # noqa: FBT001
+        return kind, "known" if known_browser else "stranger", self._counts.mail_key(email)
 
     async def _mail(self, budget: str, email: str) -> None:
         for limit in self._mails:

@@ -10,6 +10,7 @@ from modules.shared.mail import MailTemplate
 class LinkMail(StrEnum):
     """Mails that carry a secret, or go to an address that is no user's yet."""
 
+    MAGIC_LINK = "magic_link"
     REGISTRATION = "registration"
     KNOWN_ACCOUNT = "known_account"
     PASSWORD_RESET = "password_reset"  # noqa: S105  # the name of a mail
@@ -28,6 +29,24 @@ class Notice(StrEnum):
 
 
 LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
+    LinkMail.MAGIC_LINK: MailTemplate(
+        Text(en="Sign in to {product}", de="Bei {product} anmelden"),
+        Text(
+            en="Somebody, hopefully you, wants to sign in to {product} with this address, from {origin}.\n\n"
+            "Open this page to sign in:\n{link}\n\n"
+            "In another browser than the one that asked, the page also wants these six digits: {digits}\n\n"
+            "Or type this code where you asked for the mail: {code}\n\n"
+            "All of it works once, until {until}. Whoever has it gets in: show it to nobody. If this address has no "
+            "account yet, the first sign-in makes one. If it was not you, do nothing.\n",
+            de="Jemand, hoffentlich Sie, will sich mit dieser Adresse bei {product} anmelden, von {origin}.\n\n"
+            "Zum Anmelden diese Seite öffnen:\n{link}\n\n"
+            "In einem anderen Browser als dem, der gefragt hat, verlangt die Seite auch diese sechs Ziffern: "
+            "{digits}\n\n"
+            "Oder geben Sie dort, wo Sie die Mail angefordert haben, diesen Code ein: {code}\n\n"
+            "Alles gilt einmal, bis {until}. Wer es hat, kommt hinein: Zeigen Sie es niemandem. Hat diese Adresse noch "
+            "kein Konto, entsteht es bei der ersten Anmeldung. Waren Sie es nicht, tun Sie nichts.\n",
+        ),
+    ),
     LinkMail.REGISTRATION: MailTemplate(
         Text(en="Confirm your account at {product}", de="Ihr Konto bei {product} bestätigen"),
         Text(

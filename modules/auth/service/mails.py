@@ -5,7 +5,6 @@ hash and forgets it: neither the queue nor a dump of the database ever holds one
 new secret, and the former one proves nothing any more.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -13,11 +12,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.keys import hash_secret, new_secret
-from modules.auth.models import Token, User
+from modules.auth.models import Token
 from modules.auth.repository import one_time_tokens, registrations, users
+from modules.auth.service.link_recipients import Recipient, language_of, recipient_of
+from modules.auth.service.mail_codes import CodesOfMail, MailCodes
 from modules.auth.service.mail_texts import LINK_MAILS, NOTICES, LinkMail, Notice
 from modules.shared import clock
-from modules.shared.i18n import DEFAULT_LANGUAGE, Language, negotiate_language
 from modules.shared.ids import TokenId, UserId
 from modules.shared.jobs import JobContext, Retry, TaskRegistry, defer
 from modules.shared.mail import Mail, Mailer, MailRefused
@@ -25,6 +25,7 @@ from modules.shared.mail import Mail, Mailer, MailRefused
 mail_tasks = TaskRegistry()
 
 _PAGES: Final = {
+    LinkMail.MAGIC_LINK: "magic-link",
     LinkMail.REGISTRATION: "verify-email",
     LinkMail.EMAIL_CHANGE: "verify-email",
     LinkMail.PASSWORD_RESET: "reset-password",
@@ -33,17 +34,12 @@ _PAGES: Final = {
 _RETRY: Final = Retry(attempts=8, longest_wait=timedelta(minutes=30), unless=(MailRefused,))
 
 
-@dataclass(frozen=True, slots=True)
-class _Recipient:
-    email: str
-    language: Language
-
-
 class AuthMails:
     """Writes and sends the mails; used by the worker."""
 
-    def __init__(self, mailer: Mailer, *, product: str, public_url: str) -> None:
+    def __init__(self, mailer: Mailer, codes: MailCodes, *, product: str, public_url: str) -> None:
         self._mailer = mailer
+        self._codes = codes
         self._product = product
         self._console = f"{public_url.rstrip('/')}/console/"
 
@@ -51,16 +47,20 @@ class AuthMails:
         """Send the mail of a token, unless it was used, has expired, or concerns nobody."""
         async with job.session() as session:
             token = await one_time_tokens.find(session, token_id)
-            recipient = await _recipient_of(session, token) if token else None
-            if token is None or recipient is None:
+            recipient = await recipient_of(session, token) if token else None
+            if recipient is None:
                 return
-            kind = LinkMail(token.payload["mail"])
             secret = new_secret()
-            if await one_time_tokens.set_secret(session, token_id, hash_secret(secret), clock.now()) is None:
+            token = await one_time_tokens.set_secret(session, token_id, hash_secret(secret), clock.now())
+            if token is None:
                 return
-            mail = self._compose_link(kind, token, recipient, secret)
+            codes = await self._codes.make(session, token) if recipient.mail is LinkMail.MAGIC_LINK else None
+            mail = self._compose_link(token, recipient, secret, codes)
         # Sent after the hash is committed: a link that arrives is a link that works.
         await self._mailer.send(mail)
+        if recipient.mail is LinkMail.KNOWN_ACCOUNT:
+            async with job.session() as session:
+                await registrations.drop_for(session, recipient.email)
 
     async def send_notice(self, job: JobContext, user_id: UserId, notice: Notice, about: UserId | None) -> None:
         """Tell a user what happened. A user who is gone is told nothing."""
@@ -69,21 +69,22 @@ class AuthMails:
             person = await users.find_user(session, about) if about else user
         if user is None or person is None:
             return
-        recipient = _recipient(user)
         template = NOTICES[notice]
         values = {"product": self._product, "link": self._console, "person": person.display_name or person.email}
-        await self._mailer.send(template.render(recipient.email, recipient.language, **values))
+        await self._mailer.send(template.render(user.email, language_of(user), **values))
 
-    def _compose_link(self, kind: LinkMail, token: Token, recipient: _Recipient, secret: str) -> Mail:
-        page = _PAGES.get(kind)
+    def _compose_link(self, token: Token, recipient: Recipient, secret: str, codes: CodesOfMail | None) -> Mail:
+        page = _PAGES.get(recipient.mail)
         link = f"{self._console}#/{page}/{secret}" if page else self._console
-        return LINK_MAILS[kind].render(
+        return LINK_MAILS[recipient.mail].render(
             recipient.email,
             recipient.language,
             product=self._product,
             link=link,
             until=f"{token.expires_at:%Y-%m-%d %H:%M} UTC",
             origin=token.payload.get("origin") or "?",
+            digits=codes.digits if codes else "",
+            code=codes.code if codes else "",
         )
 
 
@@ -107,19 +108,3 @@ async def send_link(session: AsyncSession, token_id: TokenId) -> None:
 async def send_notice(session: AsyncSession, user_id: UserId, notice: Notice, about: UserId | None = None) -> None:
     """Have a user told once this transaction commits."""
     await defer(session, mail_notice, user_id=user_id, notice=notice, about=about)
-
-
-async def _recipient_of(session: AsyncSession, token: Token) -> _Recipient | None:
-    """Whom the token's mail goes to: the address it is about, or its user's own."""
-    if registration_id := token.payload.get("registration_id"):
-        registration = await registrations.find(session, UUID(registration_id), clock.now())
-        return _Recipient(registration.email, negotiate_language(None, registration.language)) if registration else None
-    user = await users.find_user(session, token.user_id) if token.user_id else None
-    if user is None or user.state == "disabled":
-        return None
-    recipient = _recipient(user)
-    return _Recipient(token.payload.get("email") or recipient.email, recipient.language)
-
-
-def _recipient(user: User) -> _Recipient:
-    return _Recipient(user.email, negotiate_language(None, user.language) if user.language else DEFAULT_LANGUAGE)

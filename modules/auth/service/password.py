@@ -7,7 +7,7 @@ from modules.auth.models import User
 from modules.auth.passwords import Passwords
 from modules.auth.repository import devices, one_time_tokens, registrations, users
 from modules.auth.repository import sessions as session_repository
-from modules.auth.service.device_names import device_name
+from modules.auth.service.device_names import origin_of
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail, Notice
 from modules.auth.service.mails import send_link, send_notice
@@ -73,16 +73,12 @@ class PasswordService:
         """Prepare the link; without a user the mail job finds nobody to write to."""
         now = clock.now()
         user_id = UserId(user.id) if user else None
-        origin = device_name(visitor.client.user_agent)
         token_id = one_time_tokens.add(
             visitor.db,
             RESET,
             authority=LOCAL,
             user_id=user_id,
-            payload={
-                "mail": LinkMail.PASSWORD_RESET,
-                "origin": f"{origin}, {visitor.client.address}" if origin else visitor.client.address,
-            },
+            payload={"mail": LinkMail.PASSWORD_RESET, "origin": origin_of(visitor.client)},
             now=now,
             expires_at=now + self._settings.reset_lifetime,
         )

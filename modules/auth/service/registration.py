@@ -6,14 +6,13 @@ registrations of it, so nobody can lie in wait with a password of their own. No 
 hashed.
 """
 
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.errors import LinkNotValid, LoginFailed, PasswordRequired, WeakPassword
-from modules.auth.keys import hash_secret, new_secret
+from modules.auth.keys import hash_secret
 from modules.auth.models import Registration, Token
 from modules.auth.passwords import Passwords
 from modules.auth.repository import one_time_tokens, registrations, users
@@ -57,23 +56,18 @@ class RegistrationService:
         self._policy = policy
         self._settings = settings
 
-    async def register(self, visitor: Visitor, wanted: RegisterRequest, language: Language) -> str:
-        """Take a registration; the secret of the flow, for the asking browser. The same in every case, known address or
-        not. Raises RegistrationClosed, InvitationRequired, WeakPassword, TooManyRequests.
+    async def register(self, visitor: Visitor, wanted: RegisterRequest, language: Language, *, flow: str) -> None:
+        """Take a registration for the browser of this flow. The same rows in every case: whether the address has an
+        account already is found out by the job that sends the mail.
+
+        Raises RegistrationClosed, InvitationRequired, WeakPassword, TooManyRequests.
         """
         await self._limits.attempt_from(visitor.client)
         await self._policy.admit(wanted.email, wanted.invitation)
         check_password(self._passwords, wanted.password, wanted.email)
         await self._limits.mail_to(wanted.email)
         password_hash = await self._passwords.hash(wanted.password)
-        flow = new_secret()
-        owner = await users.find_owner(visitor.db, wanted.email, clock.now())
-        if owner is None:
-            await self._keep(visitor.db, wanted, password_hash, flow, language)
-        else:
-            payload = {"mail": LinkMail.KNOWN_ACCOUNT, "email": wanted.email}
-            await self._mail(visitor.db, owner, payload, self._settings.registration_lifetime)
-        return flow
+        await self._keep(visitor.db, wanted, password_hash, flow, language)
 
     async def verify(
         self, visitor: Visitor, secret: str, *, flow: str | None, password: str | None, set_up_code: str | None
@@ -117,21 +111,14 @@ class RegistrationService:
             expires_at=now + self._settings.registration_lifetime,
         )
         session.add(registration)
-        payload = {"mail": LinkMail.REGISTRATION, "registration_id": str(registration.id)}
-        await self._mail(session, None, payload, self._settings.registration_lifetime)
-
-    async def _mail(
-        self, session: AsyncSession, user_id: UserId | None, payload: dict[str, str], lifetime: timedelta
-    ) -> None:
-        now = clock.now()
         token_id = one_time_tokens.add(
             session,
             VERIFICATION,
             authority=LOCAL,
-            user_id=user_id,
-            payload=payload,
+            user_id=None,
+            payload={"mail": LinkMail.REGISTRATION, "registration_id": str(registration.id)},
             now=now,
-            expires_at=now + lifetime,
+            expires_at=registration.expires_at,
         )
         await session.flush()
         await send_link(session, token_id)

@@ -6,6 +6,10 @@ from uuid import UUID
 
 LOCAL: Final = "local"
 """The authority of sessions opened by a password or a passkey of this installation."""
+MAGIC_LINK: Final = "magic_link"
+"""The authority of sessions opened by whoever read a mail of ours."""
+ONE_TIME: Final = "otp"
+"""RFC 8176: a secret that counts once; the registry has no name of its own for one that came by mail."""
 PASSWORD: Final = "pwd"  # noqa: S105  # the method's name in RFC 8176
 MULTIPLE_FACTORS: Final = "mfa"
 """RFC 8176: more than one factor was shown."""

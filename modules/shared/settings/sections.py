@@ -227,6 +227,10 @@ class RateLimitsSettings(Section):
     code_tries: int = Field(
         default=5, ge=1, le=20, description="Tries for a code from a mail; then a new one is needed."
     )
+    code_failures_per_recipient: RateLimit = Field(
+        default="20/day",
+        description="Wrong codes, per recipient of the mails; those of a browser known to them are counted apart.",
+    )
     refresh_per_session: RateLimit = Field(default="30/minute", description="New refresh tokens, per session.")
     refresh_replays: RateLimit = Field(
         default="120/minute", description="Repeats of a refresh that was already answered, per session."
