@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from modules.auth.provider_settings import GoogleSettings, MicrosoftSettings, OidcSettings
 from modules.auth.settings import AuthSettings
 from modules.mandates.settings import MandatesSettings
 from modules.rbac.settings import RbacSettings
@@ -40,6 +41,9 @@ class Settings(SectionedSettings):
     http: HttpSettings = Field(default_factory=HttpSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
+    google: GoogleSettings = Field(default_factory=GoogleSettings)
+    microsoft: MicrosoftSettings = Field(default_factory=MicrosoftSettings)
+    oidc: dict[str, OidcSettings] = Field(default_factory=dict)
     mandates: MandatesSettings = Field(default_factory=MandatesSettings)
     rbac: RbacSettings = Field(default_factory=RbacSettings)
     mail: MailSettings = Field(default_factory=MailSettings)

@@ -32,6 +32,10 @@ class CookieNames:
             secure,
         )
 
+    def flow_of(self, public_id: str) -> str:
+        """The name of the cookie of one sign-in with a provider: each has its own, so they never meet."""
+        return f"{self.flow}_{public_id}"
+
 
 def read_cookie(header: str, name: str) -> str | None:
     """The first cookie called `name` in a `Cookie` header; None when absent or empty."""

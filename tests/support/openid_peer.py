@@ -1,0 +1,171 @@
+"""A small OpenID provider of our own: real HTTP, and honest until a test has it misbehave.
+
+It does what it is told to do wrong and everything else right: it checks the client's secret, the redirect URI and the
+PKCE verifier, and a code works once.
+"""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+import hashlib
+import json
+import secrets
+import socket
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from joserfc import jws
+from joserfc.jwk import RSAKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+import uvicorn
+
+CLIENT_ID = "gateway"
+CLIENT_SECRET = "a secret of the peer"
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What an authorization request asked for."""
+
+    redirect_uri: str
+    nonce: str
+    challenge: str
+
+
+@dataclass
+class Misbehaviour:
+    """What the provider does wrong. Nothing, unless a test says so."""
+
+    claims: Callable[[Json], Json] = lambda claims: claims
+    header: Callable[[Json], Json] = lambda header: header
+    sign: Callable[["OpenIdPeer", Json, Json], str] | None = None
+    token_answer: Callable[[Json], Response] | None = None
+    metadata: Callable[[Json], Json] = lambda metadata: metadata
+    answer: Callable[[Json], Json] = lambda parameters: parameters
+    jwks: Callable[[Json], Json] = lambda keys: keys
+    delay: float = 0.0
+    codes_last: bool = False
+
+
+@dataclass
+class OpenIdPeer:
+    """The provider as tests know it. `person` are the claims of whoever signs in."""
+
+    issuer: str
+    person: Json = field(default_factory=lambda: {"sub": "ada", "name": "Ada"})
+    wrong: Misbehaviour = field(default_factory=Misbehaviour)
+    key: RSAKey = field(
+        default_factory=lambda: RSAKey.generate_key(2048, {"kid": "first", "use": "sig", "alg": "RS256"})
+    )
+    asked: list[str] = field(default_factory=list)
+    begun: dict[str, Begun] = field(default_factory=dict)
+
+    def rotate(self, kid: str) -> None:
+        """Sign with another key from now on; the former one is published no more."""
+        self.key = RSAKey.generate_key(2048, {"kid": kid, "use": "sig", "alg": "RS256"})
+
+    def app(self) -> Starlette:
+        async def metadata(_: Request) -> Response:
+            self.asked.append("metadata")
+            await asyncio.sleep(self.wrong.delay)
+            return JSONResponse(self.wrong.metadata(self._metadata()))
+
+        async def jwks(_: Request) -> Response:
+            self.asked.append("jwks")
+            return JSONResponse(self.wrong.jwks({"keys": [self.key.as_dict(private=False)]}))
+
+        async def authorize(request: Request) -> Response:
+            return self._authorize(request)
+
+        async def token(request: Request) -> Response:
+            self.asked.append("token")
+            await asyncio.sleep(self.wrong.delay)
+            return self._token(request, parse_qs((await request.body()).decode()))
+
+        return Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", metadata),
+                Route("/jwks", jwks),
+                Route("/authorize", authorize),
+                Route("/token", token, methods=["POST"]),
+            ]
+        )
+
+    def _metadata(self) -> Json:
+        return {
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "jwks_uri": f"{self.issuer}/jwks",
+            "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
+            "authorization_response_iss_parameter_supported": True,
+        }
+
+    def _authorize(self, request: Request) -> Response:
+        asked = request.query_params
+        assert asked["client_id"] == CLIENT_ID
+        assert asked["response_type"] == "code"
+        assert asked["code_challenge_method"] == "S256"
+        assert "openid" in asked["scope"].split()
+        code = secrets.token_urlsafe(16)
+        self.begun[code] = Begun(asked["redirect_uri"], asked["nonce"], asked["code_challenge"])
+        parameters = self.wrong.answer({"code": code, "state": asked["state"], "iss": self.issuer})
+        return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(parameters)}", status_code=303)
+
+    def _token(self, request: Request, form: dict[str, list[str]]) -> Response:
+        expected = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+        given = request.headers.get("authorization", "").replace("%20", " ")
+        begun = self.begun.get(form["code"][0]) if self.wrong.codes_last else self.begun.pop(form["code"][0], None)
+        if begun is None:
+            return JSONResponse({"error": "invalid_grant"}, status_code=400)
+        digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
+        assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == begun.challenge
+        assert form["redirect_uri"] == [begun.redirect_uri]
+        assert given == f"Basic {expected}", given
+        answer = {"access_token": "opaque", "token_type": "Bearer", "expires_in": 60, "id_token": self._id_token(begun)}
+        return self.wrong.token_answer(answer) if self.wrong.token_answer else JSONResponse(answer)
+
+    def _id_token(self, begun: Begun) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": self.issuer,
+            "aud": CLIENT_ID,
+            "nonce": begun.nonce,
+            "iat": now,
+            "exp": now + 300,
+            **self.person,
+        }
+        header = self.wrong.header({"alg": "RS256", "kid": self.key.kid, "typ": "JWT"})
+        sign = self.wrong.sign or (lambda peer, header, claims: signed(header, claims, peer.key))
+        return sign(self, header, self.wrong.claims(claims))
+
+
+def signed(header: Json, claims: Json, key: Any) -> str:
+    """A token with any header, by any key."""
+    registry = jws.JWSRegistry(algorithms=[header["alg"]], strict_check_header=False)
+    return jws.serialize_compact(header, json.dumps(claims), key, registry=registry)
+
+
+@asynccontextmanager
+async def openid_peer() -> AsyncIterator[OpenIdPeer]:
+    """The provider, serving on a port of its own."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        peer = OpenIdPeer(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        config = uvicorn.Config(peer.app(), log_level="warning", lifespan="off", access_log=False)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+            yield peer
+        finally:
+            server.should_exit = True
+            await serving
