@@ -9,16 +9,19 @@ from modules.audit import endpoints as audit_endpoints
 from modules.audit import permissions as audit
 from modules.auth import permissions as auth
 from modules.auth.endpoints import (
+    factors,
     magic_links,
     methods,
     passwords,
     profile,
+    passkeys,
     registration,
     sessions,
     sign_in,
     system,
     tokens,
     users,
+    step_up,
 )
 from modules.auth.service.clean_up import clean_up_tasks
 from modules.auth.service.mails import mail_tasks
@@ -65,11 +68,14 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     sessions.router,
     registration.router,
+    step_up.router,
     magic_links.router,
     passwords.router,
     profile.router,
     users.router,
     system.router,
+    passkeys.router,
+    factors.router,
     installation.router,
     audit_endpoints.router,
 )

@@ -1,5 +1,6 @@
 """The services of identity: how people prove who they are, and what is kept about that."""
 
+from gateway.feature_wiring.second_factors import add_second_factors
 from gateway.settings import Settings
 from modules.audit.service import AuditLog, RefusalLog
 from modules.auth.passwords import Passwords
@@ -7,6 +8,7 @@ from modules.auth.service.accounts import AccountService
 from modules.auth.service.clean_up import CleanUp
 from modules.auth.service.email_address import EmailAddressService
 from modules.auth.service.entrance import Entrance
+from modules.auth.service.factor_administration import OwnFactors
 from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
 from modules.auth.service.keys import KeyStore
@@ -63,14 +65,15 @@ def add_identity(settings: Settings, services: Services) -> None:
     refusals = services.get(RefusalLog)
     services.add(RefreshService(database, issuer, limits, audit, auth))
     services.add(SignOutService(issuer, tokens, audit))
-    services.add(SignInService(database, passwords, entrance, sessions, limits, audit, refusals))
+    services.add(SignInService(database, passwords, entrance, limits, refusals))
     methods = services.get(SignInMethods)
     methods.offer(SignInMethod("password", "password", Text(en="Password", de="Passwort"), "/api/v1/auth/login"))
+    add_second_factors(settings, services)
     services.add(RegistrationService(database, passwords, accounts, entrance, limits, policy, auth))
     changes = services.add(PasswordService(database, passwords, sessions, limits, audit, auth))
     services.add(EmailAddressService(database, sessions, changes, limits, audit, auth))
     departure = AdministratorDeparture(MandateAdministrators(services.get(ItemCatalogue)))
-    services.add(ProfileService(database, audit, auth, departures=(departure,)))
+    services.add(ProfileService(database, audit, auth, records=(services.get(OwnFactors),), departures=(departure,)))
     services.add(UsersAdministration(sessions, changes, limits, audit, auth))
     services.add(SysadminService(database, audit, auth))
     services.add(TokensAdministration(audit, auth))

@@ -7,7 +7,7 @@ plain form cannot carry.
 
 import re
 
-OUR_COOKIES = ("auth_token", "refresh_token", "device", "flow")
+OUR_COOKIES = ("auth_token", "refresh_token", "device", "flow", "pending")
 """With and without the `__Host-` prefix, which browsers refuse on plain http."""
 
 _CARRIES_OURS = re.compile(rb"(?:^|;)\s*(?:__Host-)?(?:" + "|".join(OUR_COOKIES).encode() + rb")\s*=").search

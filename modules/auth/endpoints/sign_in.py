@@ -8,7 +8,6 @@ from modules.auth.endpoints.browser import (
     Cookies,
     ForgetsSession,
     bearer_of,
-    came_by_cookie,
     forget_session,
     keep_pending,
     keep_session,
@@ -24,11 +23,10 @@ from modules.auth.endpoints.signatures import (
     SignedInPerson,
     SignIns,
     SignOuts,
-    Verifier,
 )
 from modules.auth.errors import InvalidToken
-from modules.auth.schemas.accounts import LoginRequest, StepUpRequest
-from modules.auth.schemas.sessions import RevokedCount, SecondFactorWanted, SessionTokens, SignedIn, SteppedUp
+from modules.auth.schemas.accounts import LoginRequest
+from modules.auth.schemas.sessions import RevokedCount, SecondFactorWanted, SessionTokens, SignedIn
 from modules.auth.service.entrance import PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.shared import clock
@@ -65,24 +63,6 @@ async def refresh_session(
     opened = await refreshes.refresh(visitor, cookies.refresh)
     keep_session(response, names, opened)
     return signed_in(opened)
-
-
-@router.post("/step-up", operation_id="step_up", summary="Confirm that it is you")
-async def step_up(
-    caller: SignedInPerson,
-    proof: StepUpRequest,
-    sign_ins: SignIns,
-    cookies: Cookies,
-    names: Names,
-    verifier: Verifier,
-    response: Response,
-) -> SteppedUp:
-    """A new session, freshly signed in, takes the place of this one. Its tokens come the way the request's came."""
-    opened = await sign_ins.step_up(caller, proof.password, device_secret=cookies.device)
-    if came_by_cookie(caller, cookies, verifier):
-        keep_session(response, names, opened)
-        return SteppedUp(**dict(signed_in(opened)), tokens=None)
-    return SteppedUp(**dict(signed_in(opened)), tokens=session_tokens(opened))
 
 
 @sign_out_router.post("/logout", status_code=204, operation_id="log_out", summary="Sign out")

@@ -5,7 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Form
 
 from modules.auth.endpoints.sign_in import session_tokens
-from modules.auth.endpoints.signatures import HoldingASecret, ProvingThemselves, Refreshes, SignIns, SignOuts
+from modules.auth.endpoints.signatures import (
+    HoldingASecret,
+    ProvingThemselves,
+    Refreshes,
+    SecondFactorSignIns,
+    SignIns,
+    SignOuts,
+)
 from modules.auth.errors import (
     InvalidGrant,
     InvalidToken,
@@ -14,9 +21,9 @@ from modules.auth.errors import (
     SecondFactorRequired,
     UnsupportedGrantType,
 )
+from modules.auth.factor_errors import SecondFactorFailed
 from modules.auth.schemas.accounts import TokenRequest
 from modules.auth.schemas.sessions import SessionTokens
-from modules.auth.service.entrance import PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.shared.context import Visitor
 from modules.shared.wire import StorableText
@@ -29,9 +36,11 @@ async def issue_token(
     visitor: ProvingThemselves,
     request: Annotated[TokenRequest, Form()],
     sign_ins: SignIns,
+    second_factors: SecondFactorSignIns,
     refreshes: Refreshes,
 ) -> SessionTokens:
-    """`grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with `refresh_token`.
+    """`grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with `refresh_token`. Whoever
+    has set up an authenticator app sends its code with the password, as `otp`.
 
     Other parameters are ignored. Refusals carry `error` as RFC 6749, section 5.2, names them. Failed tries by anybody
     make `password` wait (429), since no cookie tells here that the owner is asking; `refresh_token` is not affected.
@@ -40,7 +49,7 @@ async def issue_token(
         case "":
             raise InvalidTokenRequest("grant_type")
         case "password":
-            opened = await _by_password(visitor, request, sign_ins)
+            opened = await _by_password(visitor, request, sign_ins, second_factors)
         case "refresh_token":
             opened = await _by_refresh_token(visitor, request, refreshes)
         case _:
@@ -57,17 +66,21 @@ async def revoke_token(
     return {}
 
 
-async def _by_password(visitor: Visitor, request: TokenRequest, sign_ins: SignIns) -> OpenedSession:
+async def _by_password(
+    visitor: Visitor, request: TokenRequest, sign_ins: SignIns, second_factors: SecondFactorSignIns
+) -> OpenedSession:
     for parameter in ("username", "password"):
         if not getattr(request, parameter):
             raise InvalidTokenRequest(parameter)
     try:
         admitted = await sign_ins.sign_in(visitor, request.username.strip().lower(), request.password)
-    except LoginFailed as error:
+        if isinstance(admitted, OpenedSession):
+            return admitted
+        if not request.otp:
+            raise SecondFactorRequired(factors=list(admitted.factors))
+        return await second_factors.complete_at_once(visitor, admitted.secret, request.otp)
+    except (LoginFailed, SecondFactorFailed) as error:
         raise InvalidGrant from error
-    if isinstance(admitted, PendingSignIn):
-        raise SecondFactorRequired(factors=list(admitted.factors))
-    return admitted
 
 
 async def _by_refresh_token(visitor: Visitor, request: TokenRequest, refreshes: Refreshes) -> OpenedSession:

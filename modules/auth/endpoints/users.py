@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from modules.auth.endpoints.signatures import MayReadUsers, MayUpdateUsers, Users
+from modules.auth.endpoints.signatures import FactorsOfUsers, MayReadUsers, MayUpdateUsers, Users
 from modules.auth.schemas.accounts import UserRead
 from modules.auth.schemas.sessions import RevokedCount, SessionList
 from modules.shared.ids import SessionId, UserId
@@ -76,3 +76,11 @@ async def end_user_sessions(context: MayUpdateUsers, user_id: UserId, users: Use
 async def end_user_session(context: MayUpdateUsers, user_id: UserId, session_id: SessionId, users: Users) -> None:
     """Needs a recent sign-in."""
     await users.end_session(context, user_id, session_id)
+
+
+@router.delete(
+    "/{user_id}/factors", status_code=204, operation_id="remove_user_factors", summary="Remove lost second factors"
+)
+async def remove_user_factors(context: MayUpdateUsers, user_id: UserId, factors: FactorsOfUsers) -> None:
+    """Passkeys, authenticator app and backup codes; the person gets a mail. Needs a recent sign-in."""
+    await factors.remove_all(context, user_id)

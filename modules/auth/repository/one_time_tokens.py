@@ -77,6 +77,18 @@ async def consume(session: AsyncSession, purpose: str, secret_hash: bytes, now: 
     return (await session.scalars(statement)).one_or_none()
 
 
+async def count_try(session: AsyncSession, purpose: str, secret_hash: bytes, most: int, now: datetime) -> Token | None:
+    """Count one try of what goes with the open token of this secret; None when there is none, or it had its tries."""
+    statement = (
+        update(Token)
+        .where(Token.purpose == purpose, Token.secret_hash == secret_hash, Token.attempts < most, *_open(now))
+        .values(attempts=Token.attempts + 1)
+        .returning(Token)
+        .execution_options(populate_existing=True)
+    )
+    return (await session.scalars(statement)).one_or_none()
+
+
 async def revoke_open(session: AsyncSession, user_id: UserId, purposes: Sequence[str], now: datetime) -> None:
     """End a user's open tokens of these purposes."""
     statement = update(Token).where(Token.user_id == user_id, Token.purpose.in_(purposes), *_open(now))

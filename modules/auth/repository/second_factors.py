@@ -1,8 +1,10 @@
 """Which factors people have set up."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.models import BackupCode, Passkey, PasswordCredential, TotpCredential, UserSession
@@ -46,3 +48,23 @@ def _kinds(user_id: object) -> tuple[ColumnElement[bool], ...]:
         exists().where(Passkey.user_id == user_id),
         exists().where(BackupCode.user_id == user_id, BackupCode.used_at.is_(None)),
     )
+
+
+async def add_methods(session: AsyncSession, session_id: SessionId, methods: Sequence[str]) -> None:
+    """Note what else was shown in a session. When it was opened stays as it was."""
+    found = await session.get(UserSession, session_id, with_for_update={"key_share": True}, populate_existing=True)
+    if found is not None:
+        found.amr = list(dict.fromkeys((*found.amr, *methods)))
+        await session.flush()
+
+
+async def remove_all(session: AsyncSession, user_id: UserId, *, since: datetime | None = None) -> int:
+    """Remove a user's passkeys, authenticator app and backup codes, or those made since then; how many rows."""
+    removed = 0
+    for table in (Passkey, TotpCredential, BackupCode):
+        statement = delete(table).where(table.user_id == user_id)
+        if since is not None:
+            statement = statement.where(table.created_at >= since)
+        result = await session.execute(statement.execution_options(synchronize_session=False))
+        removed += cast("CursorResult[Any]", result).rowcount
+    return removed

@@ -50,6 +50,7 @@ class TokenRequest(WireModel):
     username: Annotated[str, StringConstraints(max_length=254)] = ""
     password: Annotated[str, StringConstraints(max_length=1024)] = ""
     refresh_token: Annotated[str, StringConstraints(max_length=200)] = ""
+    otp: Annotated[str, StringConstraints(max_length=10)] = ""
 
 
 class RegisterRequest(WireModel):
@@ -91,12 +92,6 @@ class PasswordResetConfirm(WireModel):
 
 class PasswordChange(WireModel):
     """A new password."""
-
-    password: Password
-
-
-class StepUpRequest(WireModel):
-    """The password, once more."""
 
     password: Password
 

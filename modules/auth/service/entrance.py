@@ -23,8 +23,13 @@ from modules.shared import clock
 from modules.shared.context import Visitor
 from modules.shared.ids import UserId
 
-_PENDING: Final = "pending_sign_in"
+PENDING_SIGN_IN: Final = "pending_sign_in"
 _PENDING_LIFETIME: Final = timedelta(minutes=10)
+
+
+async def find_pending(session: AsyncSession, secret: str) -> Token | None:
+    """The sign-in that waits for a second factor, to be completed with this secret."""
+    return await one_time_tokens.find_open(session, PENDING_SIGN_IN, hash_secret(secret), clock.now())
 
 
 class SecondFactors(Protocol):
@@ -61,27 +66,12 @@ class Entrance:
         """
         if not proof.has_second_factor and (factors := await self._factors.of(visitor.db, UserId(user.id))):
             return await self._hold(visitor, user, proof, tuple(factors))
-        return await self._open(visitor, user, proof, device_secret)
+        return await self.open(visitor, user, proof, device_secret=device_secret)
 
-    async def pending(self, visitor: Visitor, secret: str | None) -> Token:
-        """The pending sign-in of the asking browser. Raises PendingSignInEnded."""
-        found = secret and await one_time_tokens.find_open(visitor.db, _PENDING, hash_secret(secret), clock.now())
-        if not found:
-            raise PendingSignInEnded
-        return found
-
-    async def complete(
-        self, visitor: Visitor, secret: str, methods: Sequence[str], *, device_secret: str | None
+    async def open(
+        self, visitor: Visitor, user: User, proof: SignInProof, *, device_secret: str | None
     ) -> OpenedSession:
-        """Let the person of a pending sign-in in, a second factor having been shown. Raises PendingSignInEnded."""
-        token = await one_time_tokens.consume(visitor.db, _PENDING, hash_secret(secret), clock.now())
-        user = await users.lock_user(visitor.db, token.user_id) if token and token.user_id else None
-        if token is None or user is None or user.state == "disabled":
-            raise PendingSignInEnded
-        proof = SignInProof.from_payload(token.payload).strengthened(*methods)
-        return await self._open(visitor, user, proof, device_secret)
-
-    async def _open(self, visitor: Visitor, user: User, proof: SignInProof, device_secret: str | None) -> OpenedSession:
+        """A session for `user`, as `admit`, whose proof is two factors already."""
         if user.delete_after is not None:
             user.delete_after = None
             user.version += 1
@@ -90,12 +80,30 @@ class Entrance:
             self._audit.record(visitor.db, "deletion_withdrawn", by=visitor, user_id=user_id, subject=subject)
         return await self._sessions.open(visitor, user, proof, device_secret=device_secret)
 
+    async def pending(self, visitor: Visitor, secret: str | None) -> Token:
+        """The pending sign-in of the asking browser. Raises PendingSignInEnded."""
+        found = secret and await find_pending(visitor.db, secret)
+        if not found:
+            raise PendingSignInEnded
+        return found
+
+    async def complete(
+        self, visitor: Visitor, secret: str, methods: Sequence[str], *, device_secret: str | None
+    ) -> OpenedSession:
+        """Let the person of a pending sign-in in, a second factor having been shown. Raises PendingSignInEnded."""
+        token = await one_time_tokens.consume(visitor.db, PENDING_SIGN_IN, hash_secret(secret), clock.now())
+        user = await users.lock_user(visitor.db, token.user_id) if token and token.user_id else None
+        if token is None or user is None or user.state == "disabled":
+            raise PendingSignInEnded
+        proof = SignInProof.from_payload(token.payload).strengthened(*methods)
+        return await self.open(visitor, user, proof, device_secret=device_secret)
+
     async def _hold(self, visitor: Visitor, user: User, proof: SignInProof, factors: tuple[str, ...]) -> PendingSignIn:
         now, secret = clock.now(), new_secret()
         expires_at = now + _PENDING_LIFETIME
         one_time_tokens.add(
             visitor.db,
-            _PENDING,
+            PENDING_SIGN_IN,
             authority=proof.authority,
             user_id=user.id,
             payload=proof.to_payload(),

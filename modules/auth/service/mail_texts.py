@@ -28,6 +28,13 @@ class Notice(StrEnum):
     SYSADMIN_TAKEN = "sysadmin_taken"
 
 
+    PASSKEY_ADDED = "passkey_added"
+    PASSKEY_REMOVED = "passkey_removed"
+    TOTP_ADDED = "totp_added"
+    TOTP_REMOVED = "totp_removed"
+    BACKUP_CODES_MADE = "backup_codes_made"
+    BACKUP_CODE_USED = "backup_code_used"
+    FACTORS_REMOVED = "factors_removed"
 LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
     LinkMail.MAGIC_LINK: MailTemplate(
         Text(en="Sign in to {product}", de="Bei {product} anmelden"),
@@ -107,6 +114,11 @@ LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
 NOTICES: Final[dict[Notice, MailTemplate]] = {
     Notice.PASSWORD_CHANGED: MailTemplate(
         Text(en="Your password at {product} was changed", de="Ihr Passwort bei {product} wurde geändert"),
+_NOT_YOU_EN: Final = "If that was not you, end your other sessions and change your password at once:\n{link}\n"
+_NOT_YOU_DE: Final = (
+    "Waren Sie das nicht, beenden Sie sofort Ihre anderen Sitzungen und ändern Sie Ihr Passwort:\n{link}\n"
+)
+
         Text(
             en="The password of your account was changed, and other sessions were ended.\n\n"
             "If that was not you, ask for a new password at once:\n{link}\n",
@@ -147,3 +159,62 @@ NOTICES: Final[dict[Notice, MailTemplate]] = {
         ),
     ),
 }
+    Notice.PASSKEY_ADDED: MailTemplate(
+        Text(en="A passkey was added at {product}", de="Bei {product} ist ein Passkey hinzugekommen"),
+        Text(
+            en="A passkey was added to your account; it signs in by itself.\n\n" + _NOT_YOU_EN,
+            de="Zu Ihrem Konto ist ein Passkey hinzugekommen; er meldet für sich allein an.\n\n" + _NOT_YOU_DE,
+        ),
+    ),
+    Notice.PASSKEY_REMOVED: MailTemplate(
+        Text(en="A passkey was removed at {product}", de="Bei {product} wurde ein Passkey entfernt"),
+        Text(
+            en="A passkey was removed from your account.\n\n" + _NOT_YOU_EN,
+            de="Ein Passkey wurde aus Ihrem Konto entfernt.\n\n" + _NOT_YOU_DE,
+        ),
+    ),
+    Notice.TOTP_ADDED: MailTemplate(
+        Text(
+            en="An authenticator app was set up at {product}", de="Bei {product} gibt es jetzt eine Authenticator-App"
+        ),
+        Text(
+            en="Signing in to your account asks for a code of the app from now on.\n\n" + _NOT_YOU_EN,
+            de="Die Anmeldung an Ihrem Konto verlangt von nun an einen Code der App.\n\n" + _NOT_YOU_DE,
+        ),
+    ),
+    Notice.TOTP_REMOVED: MailTemplate(
+        Text(
+            en="The authenticator app was removed at {product}", de="Bei {product} wurde die Authenticator-App entfernt"
+        ),
+        Text(
+            en="Signing in to your account no longer asks for a code of the app.\n\n" + _NOT_YOU_EN,
+            de="Die Anmeldung an Ihrem Konto verlangt keinen Code der App mehr.\n\n" + _NOT_YOU_DE,
+        ),
+    ),
+    Notice.BACKUP_CODES_MADE: MailTemplate(
+        Text(en="New backup codes at {product}", de="Neue Ersatzcodes bei {product}"),
+        Text(
+            en="New backup codes were made for your account; earlier ones work no more.\n\n" + _NOT_YOU_EN,
+            de="Für Ihr Konto wurden neue Ersatzcodes erzeugt; frühere gelten nicht mehr.\n\n" + _NOT_YOU_DE,
+        ),
+    ),
+    Notice.BACKUP_CODE_USED: MailTemplate(
+        Text(en="A backup code was used at {product}", de="Bei {product} wurde ein Ersatzcode benutzt"),
+        Text(
+            en="One of your backup codes was used; it works no more. Make new ones before they run out.\n\n"
+            + _NOT_YOU_EN,
+            de="Einer Ihrer Ersatzcodes wurde benutzt; er gilt nicht mehr. Erzeugen Sie neue, bevor sie ausgehen.\n\n"
+            + _NOT_YOU_DE,
+        ),
+    ),
+    Notice.FACTORS_REMOVED: MailTemplate(
+        Text(
+            en="Your second factors at {product} were removed", de="Ihre zweiten Faktoren bei {product} wurden entfernt"
+        ),
+        Text(
+            en="An administrator removed the passkeys, the authenticator app and the backup codes of your account.\n\n"
+            "If you did not ask for that, write to your administrator at once. Set up a new factor here:\n{link}\n",
+            de="Ein Administrator hat Passkeys, Authenticator-App und Ersatzcodes Ihres Kontos entfernt.\n\n"
+            "Haben Sie nicht darum gebeten, schreiben Sie ihm sofort. Hier richten Sie einen neuen ein:\n{link}\n",
+        ),
+    ),

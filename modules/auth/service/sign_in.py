@@ -1,21 +1,19 @@
-"""Signing in with a password, and proving once more that one is there.
+"""Signing in with a password, and proving it once more.
 
 Limits come first, then one question to the database, then the hash: an unknown address, a disabled account and a wrong
 password cost the same and are answered the same. No connection is held while a password is hashed.
 """
 
-from modules.audit.service import AuditLog, RefusalLog, Subject
+from modules.audit.service import RefusalLog
 from modules.auth.errors import LoginFailed
 from modules.auth.keys import hash_secret
 from modules.auth.models import User
 from modules.auth.passwords import Passwords
 from modules.auth.repository import devices, users
-from modules.auth.repository import sessions as session_repository
 from modules.auth.repository.users import Account
 from modules.auth.service.entrance import Entrance, PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
-from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in_proof import LOCAL, PASSWORD, SignInProof
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
@@ -31,17 +29,13 @@ class SignInService:
         database: Database,
         passwords: Passwords,
         entrance: Entrance,
-        sessions: SessionService,
         limits: AuthLimits,
-        audit: AuditLog,
         refusals: RefusalLog,
     ) -> None:
         self._database = database
         self._passwords = passwords
         self._entrance = entrance
-        self._sessions = sessions
         self._limits = limits
-        self._audit = audit
         self._refusals = refusals
 
     async def sign_in(
@@ -57,21 +51,11 @@ class SignInService:
         user = await self._proven(visitor, email, account, password)
         return await self._entrance.admit(visitor, user, SignInProof(LOCAL, (PASSWORD,)), device_secret=device_secret)
 
-    async def step_up(self, caller: Caller, password: str, *, device_secret: str | None = None) -> OpenedSession:
-        """Prove the password again: a new session with a new id takes the place of this one. Raises LoginFailed."""
-        await self._limits.attempt_from(caller.client)
-        await self._limits.attempt_by(caller.user.id)
+    async def prove_again(self, caller: Caller, password: str) -> None:
+        """Raise LoginFailed unless this is the caller's password. Counts no try."""
         async with self._database.session() as session:
             account = await users.find_account(session, caller.user.email)
-        user = await self._proven(caller, caller.user.email, account, password)
-        await session_repository.revoke(caller.db, [caller.login.session_id], "stepped_up", clock.now())
-        subject = Subject("session", caller.login.session_id)
-        self._audit.record(caller.db, "stepped_up", by=caller, subject=subject)
-        amr = (PASSWORD, *(method for method in caller.login.amr if method != PASSWORD))
-        login = caller.login
-        identity_id = await session_repository.identity_of(caller.db, login.session_id)
-        proof = SignInProof(login.authority, amr, identity_id, login.tenant, login.proven_email)
-        return await self._sessions.open(caller, user, proof, device_secret=device_secret)
+        await self._proven(caller, caller.user.email, account, password)
 
     async def _proven(self, visitor: Visitor, email: str, account: Account | None, password: str) -> User:
         """The locked user of this account if the password is theirs, its hash brought up to date."""
