@@ -24,10 +24,11 @@ class Notice(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # the name of a mail
     REFRESH_REUSE = "refresh_reuse"
     DELETION = "deletion"
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
     SYSADMIN_GIVEN = "sysadmin_given"
     SYSADMIN_TAKEN = "sysadmin_taken"
-
-
+    API_KEY_MADE = "api_key_made"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
     TOTP_ADDED = "totp_added"
@@ -35,6 +36,8 @@ class Notice(StrEnum):
     BACKUP_CODES_MADE = "backup_codes_made"
     BACKUP_CODE_USED = "backup_code_used"
     FACTORS_REMOVED = "factors_removed"
+
+
 LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
     LinkMail.MAGIC_LINK: MailTemplate(
         Text(en="Sign in to {product}", de="Bei {product} anmelden"),
@@ -111,14 +114,26 @@ LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
     ),
 }
 
-NOTICES: Final[dict[Notice, MailTemplate]] = {
-    Notice.PASSWORD_CHANGED: MailTemplate(
-        Text(en="Your password at {product} was changed", de="Ihr Passwort bei {product} wurde geändert"),
 _NOT_YOU_EN: Final = "If that was not you, end your other sessions and change your password at once:\n{link}\n"
 _NOT_YOU_DE: Final = (
     "Waren Sie das nicht, beenden Sie sofort Ihre anderen Sitzungen und ändern Sie Ihr Passwort:\n{link}\n"
 )
 
+NOTICES: Final[dict[Notice, MailTemplate]] = {
+    Notice.API_KEY_MADE: MailTemplate(
+        Text(
+            en="A new API key for your account at {product}", de="Ein neuer API-Schlüssel für Ihr Konto bei {product}"
+        ),
+        Text(
+            en="An API key was made for your account: whoever has it can act for you, as far as its scopes go.\n\n"
+            "If that was not you, sign in, delete the key and change your password:\n{link}\n",
+            de="Für Ihr Konto wurde ein API-Schlüssel erstellt: Wer ihn hat, kann im Rahmen seiner Geltungsbereiche "
+            "für Sie handeln.\n\n"
+            "Waren Sie das nicht, melden Sie sich an, löschen Sie den Schlüssel und ändern Sie Ihr Passwort:\n{link}\n",
+        ),
+    ),
+    Notice.PASSWORD_CHANGED: MailTemplate(
+        Text(en="Your password at {product} was changed", de="Ihr Passwort bei {product} wurde geändert"),
         Text(
             en="The password of your account was changed, and other sessions were ended.\n\n"
             "If that was not you, ask for a new password at once:\n{link}\n",
@@ -144,6 +159,32 @@ _NOT_YOU_DE: Final = (
             de="Wie gewünscht wird Ihr Konto gelöscht. Melden Sie sich vorher an, um es zu behalten:\n{link}\n",
         ),
     ),
+    Notice.IDENTITY_LINKED: MailTemplate(
+        Text(
+            en="Another sign-in was connected with your account at {product}",
+            de="Mit Ihrem Konto bei {product} wurde eine weitere Anmeldung verbunden",
+        ),
+        Text(
+            en="Whoever holds that account at the provider can sign in to yours from now on.\n\n"
+            "If that was not you, sign in, disconnect it and change your password:\n{link}\n",
+            de="Wer das Konto beim Anbieter hat, kann sich ab jetzt bei Ihrem anmelden.\n\n"
+            "Waren Sie das nicht, melden Sie sich an, trennen Sie die Verbindung und ändern Sie Ihr "
+            "Passwort:\n{link}\n",
+        ),
+    ),
+    Notice.IDENTITY_UNLINKED: MailTemplate(
+        Text(
+            en="A sign-in was disconnected from your account at {product}",
+            de="Von Ihrem Konto bei {product} wurde eine Anmeldung getrennt",
+        ),
+        Text(
+            en="It opens your account no longer, and the sessions it had opened were ended.\n\n"
+            "If that was not you, sign in another way, look at your sessions and change your password:\n{link}\n",
+            de="Sie öffnet Ihr Konto nicht mehr; die Sitzungen, die sie geöffnet hatte, sind beendet.\n\n"
+            "Waren Sie das nicht, melden Sie sich anders an, sehen Sie Ihre Sitzungen durch und ändern Sie Ihr "
+            "Passwort:\n{link}\n",
+        ),
+    ),
     Notice.SYSADMIN_GIVEN: MailTemplate(
         Text(en="{product} has another system administrator", de="{product} hat einen weiteren Systemadministrator"),
         Text(
@@ -158,7 +199,6 @@ _NOT_YOU_DE: Final = (
             de="{person} ist nicht mehr Systemadministrator von {product}.\n\n{link}\n",
         ),
     ),
-}
     Notice.PASSKEY_ADDED: MailTemplate(
         Text(en="A passkey was added at {product}", de="Bei {product} ist ein Passkey hinzugekommen"),
         Text(
@@ -218,3 +258,4 @@ _NOT_YOU_DE: Final = (
             "Haben Sie nicht darum gebeten, schreiben Sie ihm sofort. Hier richten Sie einen neuen ein:\n{link}\n",
         ),
     ),
+}
