@@ -9,7 +9,9 @@ from modules.audit import endpoints as audit_endpoints
 from modules.audit import permissions as audit
 from modules.auth import permissions as auth
 from modules.auth.endpoints import (
+    api_keys,
     factors,
+    introspection,
     magic_links,
     methods,
     passkeys,
@@ -77,6 +79,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     providers.router,
     providers.pages_router,
     profile.router,
+    api_keys.router,
+    introspection.router,
     users.router,
     system.router,
     installation.router,

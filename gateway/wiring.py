@@ -18,6 +18,8 @@ from starlette.types import Scope
 from gateway import migrations
 from gateway.feature_wiring.identity import add_identity
 from gateway.feature_wiring.mandates import add_mandates
+from gateway.feature_wiring.programs import add_programs
+from gateway.feature_wiring.providers import add_providers
 from gateway.feature_wiring.rights import add_rights
 from gateway.feature_wiring.single_user import add_local_user, local_credential
 from gateway.features import TASKS
@@ -36,6 +38,7 @@ from modules.auth.service.activity import ActivityService
 from modules.auth.service.keys import KeyStore, has_keys
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.sign_in_methods import SignInMethods
+from modules.auth.service.tickets import TicketService
 from modules.auth.signed_tokens import SignedTokens
 from modules.rbac.dependencies import ContextAuthorizer
 from modules.rbac.repository.authorisation import Authorisation, new_connections
@@ -129,7 +132,9 @@ async def _services(gateway: "Gateway", database: Database, stack: AsyncExitStac
     add_rights(settings, services)
     add_mandates(settings, services)
     add_identity(settings, services)
+    add_programs(settings, services)
     add_local_user(settings, services)
+    add_providers(settings, services, stack)
     return services
 
 
@@ -154,6 +159,7 @@ async def _authorizer(
         database=database,
         catalogue=gateway.catalogue,
         client_of=client_of,
+        tickets=services.get(TicketService),
         activity=services.get(ActivityService),
         entries=services.get(EntryService),
         refusals=services.get(RefusalLog),

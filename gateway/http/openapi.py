@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from gateway.http.open_routes import Open
 from gateway.http.problems import MOST_PLACES
 from gateway.http.route_guards import Guard, guards_of
-from modules.shared.guards import Public, Requirement
+from modules.shared.guards import KeyRequirement, Public, Requirement
 
 Json = dict[str, Any]
 
@@ -27,6 +27,12 @@ _SECURITY_SCHEMES: Json = {
         "description": "Set by POST /auth/login. To change something, send X-Mandate-Id or X-Requested-With too.",
     },
     "bearerAuth": {"type": "http", "scheme": "bearer", "description": "An access token, or an API key (mgk_…)."},
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "Of POST /auth/tickets: works once, within a minute, and stands for the headers, too.",
+    },
     "passwordFlow": {
         "type": "oauth2",
         "flows": {"password": {"tokenUrl": TOKEN_PATH, "refreshUrl": TOKEN_PATH, "scopes": {}}},
@@ -102,7 +108,7 @@ def _completed(document: Json, app: FastAPI) -> Json:
 def _complete_operation(operation: Json, method: str, guards: list[Guard]) -> None:
     is_public = all(isinstance(guard, Public | Open) for guard in guards)
     operation["x-permission"] = "; ".join(dict.fromkeys(guard.describe() for guard in guards))
-    operation["security"] = [] if is_public else _CREDENTIALS
+    operation["security"] = [] if is_public else _credentials(guards)
     responses = operation.setdefault("responses", {})
     responses.pop("422", None)
     for status in sorted(_refusals(operation, method, guards, is_public=is_public)):
@@ -110,6 +116,14 @@ def _complete_operation(operation: Json, method: str, guards: list[Guard]) -> No
     for status, answer in responses.items():
         if int(status) >= HTTPStatus.BAD_REQUEST:  # one the route declares itself, without saying how it looks
             answer.setdefault("content", _answer(int(status))["content"])
+
+
+def _credentials(guards: list[Guard]) -> list[Json]:
+    """What opens the operation: anything a person can show, an API key alone, or a ticket, too."""
+    if any(isinstance(guard, KeyRequirement) for guard in guards):
+        return [{"bearerAuth": []}]
+    by_ticket = any(isinstance(guard, Requirement) and guard.tickets for guard in guards)
+    return [*_CREDENTIALS, {"ticket": []}] if by_ticket else _CREDENTIALS
 
 
 def _refusals(operation: Json, method: str, guards: list[Guard], *, is_public: bool) -> set[int]:

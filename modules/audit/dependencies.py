@@ -16,6 +16,7 @@ from modules.shared.services import service
 from modules.shared.wire import StorableText
 
 MayReadAudit = Annotated[RequestContext, require("audit", Action.READ)]
+MayExportAudit = Annotated[RequestContext, require("audit", Action.READ, tickets=True)]
 MayReadInstallationAudit = Annotated[RequestContext, require_sysadmin_role("admin.audit", Action.READ)]
 Trail = Annotated[AuditTrail, service(AuditTrail)]
 

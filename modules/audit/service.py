@@ -1,7 +1,7 @@
 """Writing the audit trail: changes in the transaction that makes them, refusals through a bounded queue beside it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from modules.audit.schemas import AuditEventRead, AuditPerson
 from modules.shared.catalogue import Action
 from modules.shared.client_address import counted_as
 from modules.shared.context import Caller, Client, RequestContext, Visitor
-from modules.shared.database import Database
+from modules.shared.database import Database, Tenant
 from modules.shared.errors import DomainError
 from modules.shared.ids import MandateId, UserId, new_id
 from modules.shared.pagination import PageQuery
@@ -26,6 +26,7 @@ from modules.shared.pagination import PageQuery
 _log = structlog.get_logger(__name__)
 _JOINED_SECONDS = 60
 _MOST_WAITING = 1_000
+_EXPORTED_TOGETHER = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,21 @@ class AuditTrail:
         within = repository.within_level(context, context.level("audit", Action.READ))
         found, cursor = await repository.list_page(context.db, within, wanted, query)
         return [_shown(event, person) for event, person in found], cursor
+
+    async def pages(self, context: RequestContext, wanted: TrailFilter) -> AsyncIterator[list[AuditEventRead]]:
+        """All the mandate's events the caller's level reaches, the newest first, page by page.
+
+        Each page is a transaction of its own: whoever reads slowly holds no connection.
+        """
+        within = repository.within_level(context, context.level("audit", Action.READ))
+        tenant = Tenant(context.mandate.id, None, context.user.id)
+        query: PageQuery | None = PageQuery(_EXPORTED_TOGETHER)
+        while query is not None:
+            async with self._database.session(tenant) as session:
+                found, cursor = await repository.list_page(session, within, wanted, query)
+                page = [_shown(event, person) for event, person in found]
+            yield page
+            query = PageQuery(_EXPORTED_TOGETHER, cursor) if cursor else None
 
     async def list_installation(self, wanted: TrailFilter, query: PageQuery) -> tuple[list[AuditEventRead], str | None]:
         """The events of the whole installation, every mandate's among them."""

@@ -12,8 +12,10 @@ from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.types import Scope
 
+from modules.auth.api_keys import PREFIX as API_KEY_PREFIX
+from modules.auth.api_keys import read_api_key
 from modules.auth.cookies import CookieNames, read_cookie
-from modules.auth.errors import CredentialConflict, InvalidToken, UnknownKey
+from modules.auth.errors import ApiKeyPresented, CredentialConflict, InvalidToken, UnknownKey
 from modules.auth.signed_tokens import AccessTokenClaims, SignedTokens
 from modules.shared import clock
 from modules.shared.errors import Unauthenticated
@@ -21,7 +23,7 @@ from modules.shared.guards import authorizer
 
 
 class Credential(NamedTuple):
-    """A token whose signature and time hold, and what it claims. `local`: this process holds it, nobody sent it."""
+    """A token whose signature and time hold, and what it claims; of a ticket only the claims. `local`: this process holds it, nobody sent it."""
 
     token: str
     claims: AccessTokenClaims
@@ -39,13 +41,16 @@ class Credentials:
         """The credential in force.
 
         Raises Unauthenticated when there is none, InvalidToken when none holds, UnknownKey when one names a key not
-        loaded yet, and CredentialConflict when both hold for different people.
+        loaded yet, ApiKeyPresented for an API key, which the database has to judge, and CredentialConflict when both
+        hold for different people.
         """
         cookie, bearer = self._presented(scope)
         if cookie is None and bearer is None:
             raise Unauthenticated
         by_cookie = self._verify(cookie)
         by_bearer = self._verify(bearer) if bearer != cookie else by_cookie
+        if by_bearer is None and bearer is not None and bearer.startswith(API_KEY_PREFIX):
+            raise _presented_key(bearer, beside=by_cookie)
         if by_cookie and by_bearer and by_cookie.claims.user_id != by_bearer.claims.user_id:
             raise CredentialConflict
         credential = by_cookie or by_bearer
@@ -71,6 +76,14 @@ class Credentials:
             raise
         except InvalidToken:
             return None
+
+
+def _presented_key(bearer: str, *, beside: Credential | None) -> InvalidToken | CredentialConflict:
+    """A key is not looked at beside a cookie that holds: one of them would be used although nobody meant it."""
+    secret_hash = read_api_key(bearer)
+    if secret_hash is None:
+        return InvalidToken()
+    return ApiKeyPresented(secret_hash) if beside is None else CredentialConflict()
 
 
 class IssuesForLocalUser(Protocol):

@@ -184,6 +184,24 @@ class Token(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(_Moment)
 
 
+class ApiKey(Base):
+    """What a token of purpose `api_key` may do: its scopes, cut with its owner's rights on every request.
+
+    `amr`, `tenant` and `proven_email` are those of the sign-in that made it.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    bound_mandate_id: Mapped[UUID | None]
+    amr: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    tenant: Mapped[str | None]
+    proven_email: Mapped[str | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(_Moment)
+
+
 class Registration(Base):
     """An account asked for and not proven: no user yet."""
 

@@ -55,6 +55,11 @@ class AuthSettings(Section):
         default=timedelta(minutes=10),
         description="How long a sign-in counts as recent, which delicate changes ask for.",
     )
+    api_keys_per_user: int = Field(default=20, ge=0, le=1000, description="API keys per account; 0: none can be made.")
+    api_key_maximum_lifetime: Duration = Field(
+        default=timedelta(days=365),
+        description="How long an API key lasts at most, and if its owner names no end.",
+    )
     refresh_grace: Duration = Field(
         default=timedelta(seconds=10),
         description="How long a used refresh token still gives the same answer: two tabs refresh at once.",

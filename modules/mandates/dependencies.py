@@ -24,6 +24,7 @@ from modules.shared.services import service
 from modules.shared.wire import StorableText
 
 SignedIn = Annotated[Caller, require_sign_in()]
+Myself = Annotated[Caller, require_sign_in(accepts_keys=True)]
 
 MayReadMandate = Annotated[RequestContext, require("mandate", Action.READ)]
 MayUpdateMandate = Annotated[RequestContext, require("mandate", Action.UPDATE)]

@@ -8,19 +8,32 @@ from collections.abc import Callable
 from functools import lru_cache
 import re
 from typing import Any, Protocol
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from modules.auth.dependencies import Credential, Credentials, LocalCredential
-from modules.auth.errors import CredentialConflict, InvalidToken, UnknownKey
+from modules.auth.errors import (
+    ApiKeyNotAccepted,
+    ApiKeyPresented,
+    ApiKeyRequired,
+    CredentialConflict,
+    InsufficientScope,
+    InvalidToken,
+    KeyOfAnotherMandate,
+    TicketNotValid,
+    UnknownKey,
+)
+from modules.auth.service.tickets import RedeemedTicket
 from modules.auth.signed_tokens import AccessTokenClaims, SignedTokens
 from modules.mandates.login_policy import parse_login_policy
 from modules.rbac import errors
 from modules.rbac.evaluator import CompiledRole, CompiledRoles, EffectiveTable
 from modules.rbac.lru import LruByBytes
 from modules.rbac.repository.authorisation import Authorisation, AuthorisationRow, Question, parse_bindings
+from modules.rbac.scoped_table import ScopedTable
 from modules.shared.catalogue import AccessLevel, Action, Item, ItemCatalogue, Reach
 from modules.shared.context import (
     Caller,
@@ -31,19 +44,23 @@ from modules.shared.context import (
     Login,
     RequestContext,
     UnitOfWork,
+    UsedKey,
     Via,
     Visitor,
 )
 from modules.shared.database import Database, Tenant
 from modules.shared.errors import DomainError
 from modules.shared.guards import Requirement
-from modules.shared.ids import GroupId, InstanceId, MandateId, MembershipId, SessionId, UserId
+from modules.shared.ids import GroupId, InstanceId, MandateId, MembershipId, SessionId, TokenId, UserId
+from modules.shared.key_scopes import includes
 
 _TableKey = tuple[str | None, str | None, str]
 _SYSADMIN_MARK = re.compile(r"s(,|$)")
 _MOST_VISITORS = 1_000
 _MOST_HEADER_VALUES = 4_096
 _MEMO = "mandate_gateway.contexts"
+_TICKET_MEMO = "mandate_gateway.tickets"
+_LONGEST_TICKET = 200
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -56,6 +73,10 @@ class Activity(Protocol):
 
     def note_entered(self, user_id: UserId) -> None:
         """A verified user entered a mandate for the first time."""
+        ...
+
+    def note_key(self, key_id: TokenId) -> None:
+        """The API key was used; at most once a minute."""
         ...
 
 
@@ -86,6 +107,14 @@ class Refusals(Protocol):
         self, error: DomainError, *, user_id: UserId | None, mandate_id: MandateId | None, client: Client
     ) -> None:
         """Note one refusal; repeated ones are joined."""
+        ...
+
+
+class Tickets(Protocol):
+    """Takes single-use tickets back."""
+
+    async def redeem(self, secret: str, method: str, path: str) -> RedeemedTicket:
+        """For whom and where the ticket stands; it is used up. Raises TicketNotValid."""
         ...
 
 
@@ -121,6 +150,7 @@ class ContextAuthorizer:
         database: Database,
         catalogue: ItemCatalogue,
         client_of: Callable[[Scope], Client],
+        tickets: Tickets,
         activity: Activity,
         entries: Entries,
         refusals: Refusals,
@@ -136,6 +166,7 @@ class ContextAuthorizer:
         self._database = database
         self.catalogue = catalogue
         self._client_of = client_of
+        self._tickets = tickets
         self._activity = activity
         self._entries = entries
         self._refusals = refusals
@@ -175,9 +206,21 @@ class ContextAuthorizer:
             self._refusals.refused(error, user_id=None, mandate_id=None, client=self._client_of(connection.scope))
             raise
 
-    async def caller(self, connection: HTTPConnection) -> Caller:
-        """The signed-in person."""
-        return (await self._visit(connection, None, None)).caller
+    async def caller(self, connection: HTTPConnection, *, accepts_keys: bool = False) -> Caller:
+        """The signed-in person, or the owner of an API key where keys are accepted."""
+        caller = (await self._visit(connection, None, None)).caller
+        if caller.login.key is not None and not accepts_keys:
+            raise self._refuse(ApiKeyNotAccepted(), caller, None)
+        return caller
+
+    async def key(self, connection: HTTPConnection, scope: str) -> Caller:
+        """The owner of an API key with this scope."""
+        caller = (await self._visit(connection, None, None)).caller
+        if caller.login.key is None:
+            raise self._refuse(ApiKeyRequired(scope=scope), caller, None)
+        if scope not in caller.login.key.scopes:
+            raise self._refuse(InsufficientScope(scope=scope), caller, None)
+        return caller
 
     async def sysadmin(self, connection: HTTPConnection) -> Caller:
         """The caller, if they hold the flag."""
@@ -187,10 +230,18 @@ class ContextAuthorizer:
         self._note_use(connection, caller, "sysadmin flag")
         return caller
 
-    async def context(self, connection: HTTPConnection, requirement: Requirement | None) -> RequestContext:
+    async def context(
+        self, connection: HTTPConnection, requirement: Requirement | None, *, accepts_keys: bool = True
+    ) -> RequestContext:
         """The context the headers name, if the requirement is met in it."""
         mandate_id, instance_id, malformed = _tenant_headers(connection.scope)
-        visit = await self._visit(connection, mandate_id, instance_id)
+        if requirement is not None and requirement.tickets and (secret := _ticket_in(connection.scope)):
+            visit, mandate_id, instance_id = await self._visit_by_ticket(connection, secret)
+            malformed = None
+        else:
+            visit = await self._visit(connection, mandate_id, instance_id)
+        if not accepts_keys and visit.caller.login.key is not None:
+            raise self._refuse(ApiKeyNotAccepted(), visit.caller, None)
         if malformed is not None:
             raise errors.MalformedHeader(pointer=malformed, header=malformed)
         if mandate_id is None:
@@ -229,8 +280,26 @@ class ContextAuthorizer:
             visit = memo[key] = await self._ask(connection, mandate_id, instance_id)
         return visit
 
+    async def _visit_by_ticket(self, connection: HTTPConnection, secret: str) -> tuple[Visit, UUID | None, UUID | None]:
+        """The ticket decides alone: a browser sends its cookies along, whoever is signed in there."""
+        scope = connection.scope
+        memo: dict[Any, tuple[Visit, UUID | None, UUID | None]] = scope.setdefault(_TICKET_MEMO, {})
+        if secret not in memo:
+            try:
+                ticket = await self._tickets.redeem(secret, scope.get("method", "WEBSOCKET"), scope["path"])
+            except TicketNotValid as error:
+                self._refusals.refused(error, user_id=None, mandate_id=None, client=self._client_of(scope))
+                raise
+            credential = Credential("", ticket.claims)
+            visit = await self._judge(connection, credential, ticket.mandate_id, ticket.instance_id)
+            memo[secret] = (visit, ticket.mandate_id, ticket.instance_id)
+        return memo[secret]
+
     async def _ask(self, connection: HTTPConnection, mandate_id: UUID | None, instance_id: UUID | None) -> Visit:
-        credential = await self.credential(connection)
+        try:
+            credential = await self.credential(connection)
+        except ApiKeyPresented as presented:
+            return await self._judge_key(connection, presented.secret_hash, mandate_id, instance_id)
         try:
             return await self._judge(connection, credential, mandate_id, instance_id)
         except InvalidToken:
@@ -246,7 +315,8 @@ class ContextAuthorizer:
         row = await self._row(credential.claims, mandate_id, instance_id)
         if row.key_set_number != self._tokens.key_set_number:
             await self._reload_keys(wanted=row.key_set_number)
-            self._tokens.verify(credential.token)
+            if credential.token:
+                self._tokens.verify(credential.token)
         claims = credential.claims
         if (
             not row.credential_stands
@@ -259,6 +329,18 @@ class ContextAuthorizer:
         if row.touch:
             self._activity.note(claims.session_id, row.generation or 0)
         return Visit(row, self._caller(connection, row, claims))
+
+    async def _judge_key(
+        self, connection: HTTPConnection, secret_hash: bytes, mandate_id: UUID | None, instance_id: UUID | None
+    ) -> Visit:
+        """What the database says of an API key now. Raises InvalidToken."""
+        key, row = await self._authorisation.ask_key(secret_hash, mandate_id, instance_id)
+        if not row.credential_stands or row.state == "disabled":
+            raise InvalidToken
+        if row.touch:
+            self._activity.note_key(key.id)
+        claims = AccessTokenClaims(UserId(row.user_id), SessionId(key.id), key.id, 0, 0, 0, (), row.ver)
+        return Visit(row, self._caller(connection, row, claims, key))
 
     async def _row(
         self, claims: AccessTokenClaims, mandate_id: UUID | None, instance_id: UUID | None
@@ -283,7 +365,9 @@ class ContextAuthorizer:
                 del self._visitors[next(iter(self._visitors))]
         return await ask(Question.VISITOR, token_id, mandate_id, instance_id)
 
-    def _caller(self, connection: HTTPConnection, row: AuthorisationRow, claims: AccessTokenClaims) -> Caller:
+    def _caller(
+        self, connection: HTTPConnection, row: AuthorisationRow, claims: AccessTokenClaims, key: UsedKey | None = None
+    ) -> Caller:
         scope = connection.scope
         user_id = claims.user_id
         scope["state"]["language"] = row.language
@@ -305,6 +389,7 @@ class ContextAuthorizer:
                 row.authenticated_at,
                 row.tenant,
                 row.proven_email,
+                key,
             ),
         )
 
@@ -323,6 +408,8 @@ class ContextAuthorizer:
         instance = self._instance(row, caller, mandate, instance_id)
         key = (row.travelling_roles if row.membership_id is None else row.roles, row.instance_roles, row.caps)
         table = self._tables.find(key) or await self._table(key)
+        if caller.login.key is not None:
+            table = self._cut(key, table, caller.login.key.scopes)
         if row.state == "verified":
             self._activity.note_entered(caller.user.id)
         item = action = None
@@ -339,7 +426,7 @@ class ContextAuthorizer:
             Via.ENTRY if row.membership_id is None else Via.MEMBERSHIP,
             MembershipId(row.membership_id) if row.membership_id else None,
             frozenset(map(GroupId, row.group_ids)) if row.group_ids else frozenset(),
-            key[0] is not None and _SYSADMIN_MARK.search(key[0]) is not None,
+            key[0] is not None and _SYSADMIN_MARK.search(key[0]) is not None and caller.login.key is None,
             table,
             self.catalogue,
             item,
@@ -352,6 +439,8 @@ class ContextAuthorizer:
         # Compared although it was asked for: rows of several requests arrive together.
         if row.mandate_id != mandate_id or not row.mandate_enabled or not (row.membership_id or row.is_sysadmin):
             raise self._refuse(errors.NotAMember(), caller, mandate_id if row.mandate_id else None)
+        if (key := caller.login.key) is not None and key.mandate_id not in {None, mandate_id}:
+            raise self._refuse(KeyOfAnotherMandate(), caller, mandate_id)
         if row.membership_id is not None and not row.membership_active:
             raise self._refuse(errors.MembershipDisabled(), caller, mandate_id)
         if row.login_policy is not None:
@@ -386,6 +475,8 @@ class ContextAuthorizer:
         if item.reach is Reach.INSTANCE and instance is None:
             raise errors.InstanceRequired
         if table.level(item, action) is AccessLevel.NONE:
+            if (key := caller.login.key) is not None and not includes(key.scopes, item, action):
+                raise self._refuse(InsufficientScope(scope=f"{item.path}:{action}"), caller, mandate.id)
             raise self._refuse(
                 errors.PermissionDenied(context=item.kind, item=item.path, action=action), caller, mandate.id
             )
@@ -407,6 +498,13 @@ class ContextAuthorizer:
         newest = {role.role_id: role for role in read.values()}
         current = {key: newest.get(key[0]) or CompiledRole(*key, ()) for key in missing}
         return EffectiveTable(held, compiled | current, caps)
+
+    def _cut(self, key: _TableKey, whole: EffectiveTable, scopes: tuple[str, ...]) -> EffectiveTable:
+        """The owner's table as far as the scopes of an API key go; kept only if the whole one is."""
+        name = (key[0], key[1], f"{key[2]}#{' '.join(scopes)}")
+        if self._tables.find(key) is not whole:
+            return ScopedTable(whole, scopes, self.catalogue)
+        return self._tables.find(name) or self._keep(name, ScopedTable(whole, scopes, self.catalogue))
 
     def _keep(self, key: _TableKey, table: EffectiveTable) -> EffectiveTable:
         self._tables.keep(key, table)
@@ -437,6 +535,13 @@ def _tenant_headers(scope: Scope) -> tuple[UUID | None, UUID | None, str | None]
         elif name == b"x-instance-id" and (instance_id := _canonical_uuid(value)) is None:
             malformed = malformed or "X-Instance-Id"
     return mandate_id, instance_id, malformed
+
+
+def _ticket_in(scope: Scope) -> str | None:
+    """The ticket in the query, if there is exactly one."""
+    query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True, max_num_fields=50)
+    given = query.get("ticket", [])
+    return given[0] if len(given) == 1 and 0 < len(given[0]) <= _LONGEST_TICKET else None
 
 
 @lru_cache(_MOST_HEADER_VALUES)  # the same few mandates and instances are named again and again

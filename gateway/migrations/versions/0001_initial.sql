@@ -234,6 +234,20 @@ CREATE TABLE mandates (
 );
 CREATE UNIQUE INDEX mandates_one_root ON mandates (is_root) WHERE is_root;
 
+-- What a token of purpose api_key may do, and in which mandate alone if it names one. `amr`, `tenant` and `proven_email` are
+-- those of the sign-in that made it. Without its row here a key opens nothing.
+CREATE TABLE api_keys (
+    id uuid PRIMARY KEY REFERENCES tokens ON DELETE CASCADE,
+    name text NOT NULL,
+    scopes text[] NOT NULL CHECK (cardinality(scopes) > 0),
+    bound_mandate_id uuid REFERENCES mandates ON DELETE CASCADE,
+    amr text[] NOT NULL,
+    tenant text,
+    proven_email text,
+    last_used_at timestamptz
+);
+CREATE INDEX api_keys_mandate ON api_keys (bound_mandate_id) WHERE bound_mandate_id IS NOT NULL;
+
 CREATE TABLE installation (
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
     installation_id uuid NOT NULL,
@@ -572,6 +586,8 @@ GRANT SELECT (id, session_id, generation, expires_at, revoked_at) ON access_toke
 GRANT SELECT (id, user_id, authority, tenant, proven_email, amr, authenticated_at, last_seen_at, confirmed_generation, expires_at, revoked_at)
     ON sessions TO mandate_auth;
 GRANT SELECT (id, slug, email, display_name, language, state, is_sysadmin, ver) ON users TO mandate_auth;
+GRANT SELECT (id, purpose, user_id, authority, secret_hash, issued_at, expires_at, revoked_at) ON tokens TO mandate_auth;
+GRANT SELECT (id, scopes, bound_mandate_id, amr, tenant, proven_email, last_used_at) ON api_keys TO mandate_auth;
 GRANT SELECT (id, key_set_number, epoch, root_mandate_id, caps) ON installation TO mandate_auth;
 GRANT SELECT ON mandates, memberships, group_members, feature_instances, instance_access, roles, access_rules, role_assignments, sysadmin_entries
     TO mandate_auth;
@@ -586,14 +602,14 @@ GRANT INSERT (id, slug, email, display_name, avatar_url, language, time_zone, st
 GRANT UPDATE (display_name, avatar_url, language, time_zone, state, email, ver, home_mandate_id, delete_after, version) ON users TO mandate_app;
 GRANT SELECT ON installation TO mandate_app;
 GRANT UPDATE (set_up_code_hash) ON installation TO mandate_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, tokens, registrations, idempotency_keys
-    TO mandate_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, tokens, api_keys, registrations,
+    idempotency_keys TO mandate_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON memberships, groups, group_members, feature_instances, instance_access, invitations, roles, access_rules,
     role_assignments, scheduled_grants TO mandate_app;
 GRANT SELECT, INSERT, UPDATE ON sysadmin_entries TO mandate_app;
 GRANT SELECT, INSERT ON audit_events, audit_subjects TO mandate_app;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON users, password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, sessions, access_tokens, tokens, registrations, signing_keys,
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, sessions, access_tokens, tokens, api_keys, registrations, signing_keys,
     mandates, memberships, groups, group_members, feature_instances, instance_access, invitations, roles, access_rules, role_assignments,
     scheduled_grants, sysadmin_entries, idempotency_keys TO mandate_system;
 GRANT SELECT, UPDATE ON installation TO mandate_system;

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from modules.auth.endpoints.browser import forget_session
 from modules.auth.endpoints.registration import LOOK_AT_YOUR_MAILS
-from modules.auth.endpoints.signatures import EmailAddresses, Names, Profiles, SignedInPerson
+from modules.auth.endpoints.signatures import EmailAddresses, Myself, Names, Profiles, SignedInPerson
 from modules.auth.schemas.accounts import Accepted, AddressRequest, ProfilePatch, UserRead
 from modules.shared.i18n import negotiate_language
 from modules.shared.versions import IfMatch
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/users/me", tags=["me"])
 
 
 @router.get("", operation_id="get_profile", summary="Read my profile")
-async def get_profile(caller: SignedInPerson, profiles: Profiles) -> UserRead:
+async def get_profile(caller: Myself, profiles: Profiles) -> UserRead:
     """Who I am here."""
     return await profiles.get(caller)
 

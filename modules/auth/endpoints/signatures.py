@@ -5,10 +5,12 @@ from typing import Annotated, Any, Final
 from modules.auth.cookies import CookieNames
 from modules.auth.schemas.sessions import SecondFactorWanted
 from modules.auth.service.accounts import AccountService
+from modules.auth.service.api_keys import ApiKeyService
 from modules.auth.service.backup_codes import BackupCodes
 from modules.auth.service.email_address import EmailAddressService
 from modules.auth.service.identities import IdentityService
 from modules.auth.service.factor_administration import FactorAdministration, OwnFactors
+from modules.auth.service.introspection import IntrospectionService
 from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
 from modules.auth.service.magic_link_sign_in import MagicLinkSignIn
@@ -26,6 +28,7 @@ from modules.auth.service.sign_in_methods import SignInMethods
 from modules.auth.service.sign_out import SignOutService
 from modules.auth.service.step_up import StepUpService
 from modules.auth.service.sysadmins import SysadminService
+from modules.auth.service.tickets import TicketService
 from modules.auth.service.tokens_administration import TokensAdministration
 from modules.auth.service.totp import TotpService
 from modules.auth.service.users_administration import UsersAdministration
@@ -33,7 +36,8 @@ from modules.auth.settings import AuthSettings
 from modules.auth.signed_tokens import SignedTokens
 from modules.shared.catalogue import Action
 from modules.shared.context import Caller, RequestContext, Visitor
-from modules.shared.guards import public, require_sign_in, require_sysadmin, require_sysadmin_role
+from modules.shared.guards import public, require_key, require_sign_in, require_sysadmin, require_sysadmin_role
+from modules.shared.key_scopes import INTROSPECT
 from modules.shared.services import service
 from modules.shared.settings import InstallationSettings
 
@@ -42,10 +46,15 @@ HoldingASecret = Annotated[Visitor, public("the token presented is the proof")]
 AskingForMail = Annotated[Visitor, public("the answer is the same for everybody; the mail tells its reader only")]
 LookingAround = Annotated[Visitor, public("says how to sign in, and nothing about anybody")]
 SignedInPerson = Annotated[Caller, require_sign_in()]
+Myself = Annotated[Caller, require_sign_in(accepts_keys=True)]
+AskingService = Annotated[Caller, require_key(INTROSPECT)]
 Sysadmin = Annotated[Caller, require_sysadmin()]
 MayReadUsers = Annotated[RequestContext, require_sysadmin_role("admin.users", Action.READ)]
 MayUpdateUsers = Annotated[RequestContext, require_sysadmin_role("admin.users", Action.UPDATE)]
 
+ApiKeys = Annotated[ApiKeyService, service(ApiKeyService)]
+Introspections = Annotated[IntrospectionService, service(IntrospectionService)]
+Tickets = Annotated[TicketService, service(TicketService)]
 Accounts = Annotated[AccountService, service(AccountService)]
 BackupCodeLists = Annotated[BackupCodes, service(BackupCodes)]
 EmailAddresses = Annotated[EmailAddressService, service(EmailAddressService)]

@@ -8,7 +8,7 @@ from typing import Final
 
 from modules.shared.client_address import counted_as
 from modules.shared.context import Client
-from modules.shared.ids import SessionId, UserId
+from modules.shared.ids import SessionId, TokenId, UserId
 from modules.shared.rate_limits import GrowingDelay, Limit, RateLimits
 from modules.shared.settings import RateLimitsSettings
 
@@ -30,8 +30,13 @@ class AuthLimits:
         )
         self._tries = Limit("code_tries", settings.code_tries, _HOUR)
         self._code_failures = Limit.parse("code_failures", settings.code_failures_per_recipient)
+        self._introspections = Limit.parse("introspections", settings.introspections_per_key)
         self._steps = Limit.parse("refresh_steps", settings.refresh_per_session)
         self._replays = Limit.parse("refresh_replays", settings.refresh_replays)
+
+    async def introspection_by(self, key_id: TokenId) -> None:
+        """One question of a service about a token."""
+        await self._hit(self._introspections, str(key_id))
 
     async def attempt_from(self, client: Client) -> None:
         """One try of anything that proves a person, from a client's address."""

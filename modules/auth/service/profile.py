@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import LastSysadmin, UserNotFound
 from modules.auth.models import User
-from modules.auth.repository import devices, users
+from modules.auth.repository import devices, one_time_tokens, users
 from modules.auth.repository import sessions as session_repository
+from modules.auth.repository.api_keys import API_KEY
 from modules.auth.schemas.accounts import ProfilePatch, UserRead
 from modules.auth.service.mail_texts import Notice
 from modules.auth.service.mails import send_notice
@@ -119,6 +120,7 @@ class ProfileService:
         user.ver += 1  # ends every access token, as the sessions end
         await session.flush()
         await session_repository.revoke_of_user(session, caller.user.id, "account_deletion", now)
+        await one_time_tokens.revoke_open(session, caller.user.id, (API_KEY,), now)
         subject = Subject("user", user.id)
         details = {"delete_after": user.delete_after.isoformat()}
         self._audit.record(session, "account_deletion_asked", by=caller, subject=subject, details=details)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from modules.mandates.dependencies import Mandates, MayReadMandate, MayUpdateMandate, SignedIn
+from modules.mandates.dependencies import Mandates, MayReadMandate, MayUpdateMandate, Myself
 from modules.mandates.schemas.mandates import MandateChoice, MandatePatch, MandateRead
 from modules.shared.pagination import Page, Paging
 from modules.shared.versions import IfMatch
@@ -11,7 +11,7 @@ router = APIRouter(tags=["mandates"])
 
 
 @router.get("/mandates", operation_id="list_my_mandates", summary="List the mandates you may enter")
-async def list_my_mandates(caller: SignedIn, paging: Paging, mandates: Mandates) -> Page[MandateChoice]:
+async def list_my_mandates(caller: Myself, paging: Paging, mandates: Mandates) -> Page[MandateChoice]:
     """Mandates with an active membership of the caller, by name; needs no `X-Mandate-Id`."""
     return await mandates.list_own(caller, paging)
 

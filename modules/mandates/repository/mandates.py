@@ -46,14 +46,25 @@ def is_active(row: type[Membership] | type[InstanceAccess]) -> ColumnElement[boo
 
 
 async def list_enterable(caller: Caller, paging: PageQuery) -> tuple[list[Mandate], str | None]:
-    """Mandates whose gate the caller's membership opens, by name."""
-    statement = (
+    """Mandates whose gate the caller's membership opens, by name; by an API key that is for one mandate, that one."""
+    statement = _enterable(caller)
+    if caller.login.key is not None and caller.login.key.mandate_id is not None:
+        statement = statement.where(Mandate.id == caller.login.key.mandate_id)
+    rows, cursor = await read_page(caller.db, statement, Ordering("name", Mandate.name, Mandate.id), paging)
+    return [row[0] for row in rows], cursor
+
+
+async def is_enterable(caller: Caller, mandate_id: MandateId) -> bool:
+    """Whether the caller's membership opens the gate of this one. Asked outside any mandate."""
+    return await caller.db.scalar(_enterable(caller).where(Mandate.id == mandate_id)) is not None
+
+
+def _enterable(caller: Caller) -> Select[Mandate]:
+    return (
         select(Mandate)
         .join(Membership, Membership.mandate_id == Mandate.id)
         .where(Membership.user_id == caller.user.id, is_active(Membership), Mandate.enabled)
     )
-    rows, cursor = await read_page(caller.db, statement, Ordering("name", Mandate.name, Mandate.id), paging)
-    return [row[0] for row in rows], cursor
 
 
 async def get_own(context: RequestContext) -> Mandate:

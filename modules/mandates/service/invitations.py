@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
+from modules.auth.errors import ApiKeyNotAccepted
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.one_time_tokens import OneTimeTokens, Payload
 from modules.mandates.errors import (
@@ -65,8 +66,12 @@ class InvitationService:
     async def create(self, context: RequestContext, wanted: InvitationCreate) -> InvitationRead:
         """Invite an address. Whether the inviter may give what is promised is asked when it is accepted.
 
-        Raises RoleNotAssignable, GroupUnknown, AlreadyAMember, AlreadyInvited, TooManyRequests.
+        Raises RoleNotAssignable, GroupUnknown, AlreadyAMember, AlreadyInvited, TooManyRequests, and ApiKeyNotAccepted
+        for promises made by an API key.
         """
+        if context.login.key is not None and (wanted.role_ids or wanted.group_ids):
+            # Judged when it is accepted, by all the inviter may do: more than the key's scopes leave of it.
+            raise ApiKeyNotAccepted
         await self._limits.mail_to(wanted.email)
         role_ids = [RoleId(role_id) for role_id in dict.fromkeys(wanted.role_ids)]
         group_ids = list(dict.fromkeys(wanted.group_ids))

@@ -11,6 +11,7 @@ from modules.mandates.repository import people
 from modules.mandates.schemas.mandates import MandateChoice, MandatePatch, MandateRead
 from modules.shared.context import Caller, RequestContext
 from modules.shared.grants import Administrators, GrantGuard, need_of
+from modules.shared.ids import MandateId
 from modules.shared.pagination import Page, PageQuery
 from modules.shared.versions import ExpectedVersions, require_version
 
@@ -27,6 +28,10 @@ class MandateService:
         """The mandates the caller is an active member of, by name."""
         found, cursor = await repository.list_enterable(caller, paging)
         return Page(items=[_choice(mandate, caller) for mandate in found], next_cursor=cursor)
+
+    async def includes(self, caller: Caller, mandate_id: MandateId) -> bool:
+        """Whether the caller is an active member of the mandate; asked outside any mandate."""
+        return await repository.is_enterable(caller, mandate_id)
 
     async def get(self, context: RequestContext) -> MandateRead:
         """The mandate of the context."""

@@ -13,7 +13,7 @@ from modules.shared.context import Caller, RequestContext
 from modules.shared.guards import require, require_membership, require_sysadmin, require_sysadmin_role
 from modules.shared.services import service
 
-AnyMember = Annotated[RequestContext, require_membership()]
+AnyMember = Annotated[RequestContext, require_membership(accepts_keys=True)]
 MayReadRoles = Annotated[RequestContext, require("rbac.roles", Action.READ)]
 MayCreateRoles = Annotated[RequestContext, require("rbac.roles", Action.CREATE)]
 MayUpdateRoles = Annotated[RequestContext, require("rbac.roles", Action.UPDATE)]

@@ -24,6 +24,7 @@ from modules.rbac.schemas.decisions import (
     Scope,
 )
 from modules.rbac.schemas.levels import level_name, opinion_name
+from modules.rbac.scoped_table import KEY_ROLE
 from modules.rbac.service.contexts import ContextService
 from modules.rbac.service.items import items_shown, question_of
 from modules.shared.catalogue import AccessLevel, Action, Item
@@ -95,7 +96,7 @@ def _explanation(context: RequestContext, question: Question) -> Explanation:
 
 
 def _reasons(explanation: Explanation, roles: list[RoleUsed]) -> Reasons:
-    names = {role.id: role.name for role in roles}
+    names = {role.id: role.name for role in roles} | {KEY_ROLE: "API key"}
     return Reasons(
         allowed=explanation.allowed,
         level=level_name(explanation.level),

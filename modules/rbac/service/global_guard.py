@@ -21,6 +21,7 @@ from modules.rbac.repository.holders import caps_of, lock_mandate
 from modules.rbac.repository.roles import list_global_rules
 from modules.rbac.repository.standing import standing_of
 from modules.rbac.service.grant_guard import escalation_refused
+from modules.rbac.service.key_limits import within_key
 from modules.shared.catalogue import AccessLevel, Action, ItemCatalogue, ItemKind
 from modules.shared.grants import Need, rights_may_change
 from modules.shared.ids import MandateId, RoleId, UserId
@@ -55,7 +56,8 @@ class GlobalRoleGuard:
             await session.flush()
         after = _by_place(await list_global_rules(session, root_mandate_id))
         granted = Holder(EMPTY_TABLE, _everything_of(_changed(before, after)))
-        for escalation in find_escalations([granted], Actor({None: uncapped}), self._catalogue):
+        actor = Actor({None: within_key(session, uncapped)})
+        for escalation in find_escalations([granted], actor, self._catalogue):
             raise escalation_refused(escalation)
         if (await standing_of(session, root_mandate_id, actor_id)).level(GLOBAL_ROLES, Action.UPDATE) < AccessLevel.ALL:
             raise AdministrationLost

@@ -29,6 +29,7 @@ from modules.rbac.repository.holders import (
     travelling_bindings,
 )
 from modules.rbac.service.administrators import administers
+from modules.rbac.service.key_limits import within_key
 from modules.shared.catalogue import ItemCatalogue
 from modules.shared.database import Database
 from modules.shared.grants import Need, rights_may_change
@@ -59,7 +60,10 @@ class RbacGrantGuard:
         comparison.after = await read_holdings(session, mandate_id, before.compiled)
         # Under the caps as they are now: to lift a lock takes the right it lowers, which under the lock nobody has.
         actor = Actor(
-            {place: comparison.table(comparison.after, bindings) for place, bindings in held.items()},
+            {
+                place: within_key(session, comparison.table(comparison.after, bindings))
+                for place, bindings in held.items()
+            },
             before.groups.get(actor_id, frozenset()),
         )
         escalations = [

@@ -231,6 +231,9 @@ class RateLimitsSettings(Section):
         default="20/day",
         description="Wrong codes, per recipient of the mails; those of a browser known to them are counted apart.",
     )
+    introspections_per_key: RateLimit = Field(
+        default="3000/minute", description="Questions about tokens, per API key that asks."
+    )
     refresh_per_session: RateLimit = Field(default="30/minute", description="New refresh tokens, per session.")
     refresh_replays: RateLimit = Field(
         default="120/minute", description="Repeats of a refresh that was already answered, per session."
