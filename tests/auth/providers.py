@@ -1,6 +1,7 @@
 """People who sign in with a provider, in browsers that follow redirects as browsers do."""
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -16,7 +17,7 @@ PAGE = {"Accept": "text/html"}
 NOTHING_LEFT = {"users": 0, "sessions": 0, "identities": 0}
 
 
-def settings_of(peer: OpenIdPeer, **others: str) -> dict[str, str]:
+def settings_of(peer: OpenIdPeer, **others: str) -> dict[str, Any]:
     """The peer as `[oidc.peer]`, whose word about mail counts."""
     return {
         "oidc.peer.issuer": peer.issuer,

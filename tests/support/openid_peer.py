@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 import hashlib
+import hmac
 import json
 import secrets
 import socket
@@ -17,13 +18,16 @@ import time
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
-from joserfc import jws
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import RSAKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 import uvicorn
+
+from tests.support.waiting import eventually
 
 CLIENT_ID = "gateway"
 CLIENT_SECRET = "a secret of the peer"
@@ -123,10 +127,10 @@ class OpenIdPeer:
         expected = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
         given = request.headers.get("authorization", "").replace("%20", " ")
         begun = self.begun.get(form["code"][0]) if self.wrong.codes_last else self.begun.pop(form["code"][0], None)
-        if begun is None:
-            return JSONResponse({"error": "invalid_grant"}, status_code=400)
         digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
-        assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == begun.challenge
+        challenge = encoded(digest)
+        if begun is None or begun.challenge != challenge:
+            return JSONResponse({"error": "invalid_grant"}, status_code=400)
         assert form["redirect_uri"] == [begun.redirect_uri]
         assert given == f"Basic {expected}", given
         answer = {"access_token": "opaque", "token_type": "Bearer", "expires_in": 60, "id_token": self._id_token(begun)}
@@ -147,10 +151,20 @@ class OpenIdPeer:
         return sign(self, header, self.wrong.claims(claims))
 
 
-def signed(header: Json, claims: Json, key: Any) -> str:
-    """A token with any header, by any key."""
-    registry = jws.JWSRegistry(algorithms=[header["alg"]], strict_check_header=False)
-    return jws.serialize_compact(header, json.dumps(claims), key, registry=registry)
+def signed(header: Json, claims: Json | str, key: RSAKey | bytes) -> str:
+    """A token with any header and body: signed with an RSA key (RS256) or a secret (HS256), as nobody sane would."""
+    body = claims if isinstance(claims, str) else json.dumps(claims)
+    message = ".".join((encoded(json.dumps(header).encode()), encoded(body.encode())))
+    if isinstance(key, bytes):
+        return f"{message}.{encoded(hmac.digest(key, message.encode(), 'sha256'))}"
+    private = key.private_key
+    assert private is not None
+    return f"{message}.{encoded(private.sign(message.encode(), PKCS1v15(), SHA256()))}"
+
+
+def encoded(part: bytes) -> str:
+    """base64url without padding (RFC 7515, section 2)."""
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
 @asynccontextmanager
@@ -163,8 +177,7 @@ async def openid_peer() -> AsyncIterator[OpenIdPeer]:
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            while not server.started:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: server.started)
             yield peer
         finally:
             server.should_exit = True

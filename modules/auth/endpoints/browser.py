@@ -64,20 +64,27 @@ def came_by_cookie(caller: Caller, cookies: BrowserCookies, tokens: SignedTokens
 def keep_session(response: Response, names: CookieNames, opened: OpenedSession) -> None:
     """Give the browser the tokens of a session."""
     tokens = opened.tokens
-    _set(response, names, names.access, tokens.access, tokens.access_expires_at)
-    _set(response, names, names.refresh, tokens.refresh, tokens.refresh_expires_at)
+    set_cookie(response, names, names.access, tokens.access, tokens.access_expires_at)
+    set_cookie(response, names, names.refresh, tokens.refresh, tokens.refresh_expires_at)
     if opened.device_secret is not None:
-        _set(response, names, names.device, opened.device_secret, clock.now() + _DEVICE_LIFETIME)
+        set_cookie(response, names, names.device, opened.device_secret, clock.now() + _DEVICE_LIFETIME)
 
 
 def keep_pending(response: Response, names: CookieNames, pending: PendingSignIn) -> None:
     """Let the browser complete the sign-in with a second factor."""
-    _set(response, names, names.pending, pending.secret, pending.expires_at)
+    set_cookie(response, names, names.pending, pending.secret, pending.expires_at)
 
 
 def forget_pending(response: Response, names: CookieNames) -> None:
     """The sign-in is complete."""
-    _delete(response, names, names.pending)
+    delete_cookie(response, names, names.pending)
+
+
+def flow_of(cookies: BrowserCookies) -> str:
+    """What this browser proves by that it began something: one secret for everything it has begun, a new one if there
+    is none.
+    """
+    return cookies.flow if cookies.flow is not None and is_secret(cookies.flow) else new_secret()
 
 
 def flow_of(cookies: BrowserCookies) -> str:
@@ -89,18 +96,18 @@ def flow_of(cookies: BrowserCookies) -> str:
 
 def keep_flow(response: Response, names: CookieNames, secret: str, lifetime: timedelta) -> None:
     """Let the browser prove later that it began this."""
-    _set(response, names, names.flow, secret, clock.now() + lifetime)
+    set_cookie(response, names, names.flow, secret, clock.now() + lifetime)
 
 
 def forget_flow(response: Response, names: CookieNames) -> None:
     """The flow is over."""
-    _delete(response, names, names.flow)
+    delete_cookie(response, names, names.flow)
 
 
 def forget_session(response: Response, names: CookieNames) -> None:
     """Take the tokens away. The device stays known."""
-    _delete(response, names, names.access)
-    _delete(response, names, names.refresh)
+    delete_cookie(response, names, names.access)
+    delete_cookie(response, names, names.refresh)
 
 
 class ForgetsSession(APIRoute):
@@ -130,10 +137,12 @@ def _names_of(scope: Scope) -> CookieNames:
     return services.get(CookieNames)
 
 
-def _set(response: Response, names: CookieNames, name: str, value: str, expires_at: datetime) -> None:
+def set_cookie(response: Response, names: CookieNames, name: str, value: str, expires_at: datetime) -> None:
+    """Give the browser a cookie that no script reads and no other site's form sends."""
     seconds = max(0, int((expires_at - clock.now()).total_seconds()))
     response.set_cookie(name, value, max_age=seconds, path="/", secure=names.secure, httponly=True, samesite="lax")
 
 
-def _delete(response: Response, names: CookieNames, name: str) -> None:
+def delete_cookie(response: Response, names: CookieNames, name: str) -> None:
+    """Take it away."""
     response.delete_cookie(name, path="/", secure=names.secure, httponly=True, samesite="lax")

@@ -20,7 +20,8 @@ from modules.auth.provider_errors import ProviderUnavailable
 from modules.shared.settings import is_private_transport
 
 _FRESH_SECONDS: Final = 3600
-_RELOAD_SECONDS: Final = 60
+RELOAD_SECONDS: Final = 60
+"""At least so long between two loads for a key that is missing."""
 _REMEMBERED_FAILURE_SECONDS: Final = 3
 RETRY_AFTER: Final = 10
 """Seconds after which it is worth asking a provider again."""
@@ -80,7 +81,7 @@ class Documents:
 
     async def keys(self, *, anew: bool = False) -> Document:
         """The provider's public keys as a JWK set; `anew` when one is missing. Raises ProviderUnavailable."""
-        return await self._keys.get(within=_RELOAD_SECONDS if anew else _FRESH_SECONDS)
+        return await self._keys.get(within=RELOAD_SECONDS if anew else _FRESH_SECONDS)
 
     async def _load_metadata(self) -> Document:
         metadata = await self._fetch(self._provider.client.metadata_url)
