@@ -4,7 +4,7 @@ import { Refusal, call } from "./api.js";
 import { drawHeader } from "./header.js";
 import { drawContext } from "./context.js";
 import { describe, element } from "./dom.js";
-import { drawAccept, drawTakeBack, drawVerify, drawReset } from "./links.js";
+import { drawAccept, drawMagicLink, drawTakeBack, drawVerify, drawReset } from "./links.js";
 import { drawForgot, drawRegister, drawSignIn } from "./sign-in.js";
 import { choices, hearOtherTabs, place, session } from "./tab.js";
 import { text } from "./texts.js";
@@ -15,6 +15,7 @@ const content = document.getElementById("content");
 const PAGES = {
   register: drawRegister,
   forgot: drawForgot,
+  "magic-link": drawMagicLink,
   "verify-email": drawVerify,
   "reset-password": drawReset,
   "take-back-email": drawTakeBack,

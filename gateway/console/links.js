@@ -6,26 +6,42 @@ import { element, field, form } from "./dom.js";
 import { arrived, newPassword } from "./sign-in.js";
 import { text } from "./texts.js";
 
+const PROOFS = {
+  code_required: () => field(text("digits"), { name: "code", inputmode: "numeric", autocomplete: "one-time-code" }),
+  password_required: () => field(text("password"), { name: "password", type: "password", autocomplete: "current-password" }),
+  set_up_code_required: () => field(text("setUpCode"), { name: "set_up_code", autocomplete: "off" }),
+};
+
 export function drawVerify(token, draw) {
+  const page = narrow(
+    "verifyTitle",
+    proving(token, "/auth/email/verify", text("verify"), async (signedIn) => {
+      if (signedIn) return arrived(draw);
+      page.replaceChildren(done("verifyTitle", "verified"));
+    }),
+  );
+  return page;
+}
+
+export function drawMagicLink(token, draw) {
+  return narrow("signIn", proving(token, "/auth/magic-link/verify", text("signIn"), () => arrived(draw)));
+}
+
+/** A button that uses a link up. What else proves who pressed it is asked for when the server wants it. */
+function proving(token, path, label, finish) {
   const extra = element("div");
-  const asks = {
-    password_required: () => field(text("password"), { name: "password", type: "password", autocomplete: "current-password" }),
-    set_up_code_required: () => field(text("setUpCode"), { name: "set_up_code", autocomplete: "off" }),
-  };
   const submit = async (values) => {
     try {
-      const signedIn = await call("POST", "/auth/email/verify", { token, ...values });
-      if (signedIn) return await arrived(draw);
-      page.replaceChildren(done("verifyTitle", "verified"));
+      await finish(await call("POST", path, { token, ...values }));
     } catch (error) {
-      if (!(error instanceof Refusal && asks[error.code])) throw error;
-      if (!extra.querySelector(`[name=${error.code.replace("_required", "")}]`)) extra.append(asks[error.code]());
-      extra.querySelector("input").focus();
+      if (!(error instanceof Refusal && PROOFS[error.code])) throw error;
+      const name = error.code.replace("_required", "");
+      if (!extra.querySelector(`[name=${name}]`)) extra.append(PROOFS[error.code]());
+      extra.querySelector(`[name=${name}]`).focus();
       throw error;
     }
   };
-  const page = narrow("verifyTitle", form(submit, text("verify"), extra));
-  return page;
+  return form(submit, label, extra);
 }
 
 export async function drawReset(token) {

@@ -27,6 +27,7 @@ const TEXTS = {
   verifyTitle: ["Confirm your address", "Adresse bestätigen"],
   verify: ["Confirm", "Bestätigen"],
   verified: ["The address is confirmed.", "Die Adresse ist bestätigt."],
+  digits: ["The six digits in the same mail", "Die sechs Ziffern in derselben Mail"],
   takeBackTitle: ["Take your address back", "Adresse zurückholen"],
   takeBack: ["Take it back", "Zurückholen"],
   takenBack: ["The address is yours again, and every session is ended. A link to choose a new password is on its way to it.", "Die Adresse gehört wieder Ihnen, alle Sitzungen sind beendet. Ein Link für ein neues Passwort ist dorthin unterwegs."],
