@@ -66,7 +66,7 @@ class AnsweredRequest(NamedTuple):
 
     def as_json(self, created: float) -> str:
         """The line, remembered like any other."""
-        path = _SECRET_TEXT.sub(_mask, self.path[:_LONGEST_PATH])
+        path = _masked(self.path[:_LONGEST_PATH])
         moment = f"{_second(int(created))}.{int(created % 1 * 1_000_000):06d}Z"
         RECENT_LINES.keep(
             {
@@ -81,6 +81,11 @@ class AnsweredRequest(NamedTuple):
             f'"request_id": {quoted(self.request_id)}, "logger": "{_ACCESS_LOG.name}", "level": "info", '
             f'"timestamp": "{moment}"}}'
         )
+
+
+@lru_cache(maxsize=512)  # a few paths take most requests, and the search costs as much as the rest of the line
+def _masked(path: str) -> str:
+    return _SECRET_TEXT.sub(_mask, path)
 
 
 @lru_cache(maxsize=1)  # many requests end within the same second
