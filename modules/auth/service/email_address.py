@@ -7,7 +7,7 @@ from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import EmailTaken, LinkNotValid
 from modules.auth.keys import hash_secret
 from modules.auth.models import Token, User
-from modules.auth.repository import devices, one_time_tokens, registrations, users
+from modules.auth.repository import devices, one_time_tokens, registrations, second_factors, users
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail
 from modules.auth.service.mails import send_link
@@ -103,6 +103,7 @@ class EmailAddressService:
         ended = await self._sessions.end_all_of(visitor, user, "email_taken_back")
         await devices.revoke_of_user(db, user_id, now)
         await users.forget_password(db, user_id)
+        await second_factors.remove_all(db, user_id, since=since)
         await one_time_tokens.revoke_all_open_but(db, user_id, TAKE_BACK, now)
         # They went through other addresses, perhaps, and must not get one of those back. Links to earlier ones stay:
         # an owner must not lose theirs to whoever was quicker.
