@@ -222,7 +222,9 @@ def _answers(binding: RoleBinding, kind: ItemKind, reach: Reach) -> bool:
 
 def _caps(binding: RoleBinding, reach: Reach) -> bool:
     """Caps bind visitors too, so `answers_data` does not matter; but no other mandate has a say on the installation."""
-    return reach is not Reach.INSTALLATION or binding.from_root_mandate or binding.priority is Priority.GLOBAL
+    if reach is Reach.INSTALLATION:
+        return binding.from_root_mandate or binding.priority is Priority.GLOBAL
+    return not binding.caps_installation
 
 
 def _ranked(indexes: Iterable[tuple[RoleBinding, RuleIndex | None]]) -> Ranks:

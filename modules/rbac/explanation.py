@@ -156,7 +156,7 @@ def _may_cap(bound: BoundRule, item: Item) -> bool:
     """A cap binds visitors too; but a mandate's own has no say on the installation, except the root mandate's."""
     binding, rule = bound
     own = binding.priority is Priority.GLOBAL or binding.from_root_mandate
-    return rule.locked and (own or item.reach is not Reach.INSTALLATION)
+    return rule.locked and (own if item.reach is Reach.INSTALLATION else not binding.caps_installation)
 
 
 def _reason(decision: _Decision) -> Reason:

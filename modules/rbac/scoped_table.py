@@ -9,29 +9,43 @@ from typing import Final
 from uuid import UUID
 
 from modules.rbac.evaluator import Columns, CompiledRole, EffectiveTable
-from modules.shared.catalogue import AccessLevel, Action, ItemCatalogue, ItemKind
+from modules.shared.catalogue import AccessLevel, Action, ItemCatalogue, ItemKind, Reach
 from modules.shared.ids import RoleId
 from modules.shared.key_scopes import scope_rules
 from modules.shared.rules import EVERYTHING, AccessRule, Priority, RoleBinding
 
 KEY_ROLE: Final = RoleId(UUID(int=0))
 """Stands for the scopes of a key where a role is told; no role has this id."""
-_BINDING: Final = RoleBinding(KEY_ROLE, KEY_ROLE, Priority.INSTANCE, from_root_mandate=True)
+_SCOPES: Final = RoleBinding(KEY_ROLE, UUID(int=0), Priority.INSTANCE)
+_OF_INSTALLATION: Final = RoleBinding(
+    KEY_ROLE, UUID(int=1), Priority.INSTANCE, from_root_mandate=True, caps_installation=True
+)
 
 
 class ScopedTable(EffectiveTable):
     """`whole`, as far as `scopes` go. Never more than `whole` in any cell."""
 
-    __slots__ = ("_scopes", "catalogue", "scopes")
+    __slots__ = ("_ceilings", "catalogue", "scopes")
 
     def __init__(self, whole: EffectiveTable, scopes: Sequence[str], catalogue: ItemCatalogue) -> None:
         held, locking = whole.bound_roles()
         self.scopes = tuple(scopes)
         self.catalogue = catalogue
-        self._scopes = CompiledRole(KEY_ROLE, KEY_ROLE, scope_rules(self.scopes, catalogue, KEY_ROLE))
+        self._ceilings = {
+            binding: CompiledRole(
+                KEY_ROLE,
+                binding.version,
+                scope_rules(self.scopes, KEY_ROLE, installation=binding.caps_installation),
+            )
+            for binding in (_SCOPES, _OF_INSTALLATION)
+        }
         compiled = {(role.role_id, role.version): role for _, role in (*held, *locking)}
-        compiled[KEY_ROLE, KEY_ROLE] = self._scopes
-        super().__init__([binding for binding, _ in held], compiled, [*(binding for binding, _ in locking), _BINDING])
+        compiled |= {(KEY_ROLE, binding.version): role for binding, role in self._ceilings.items()}
+        super().__init__(
+            [binding for binding, _ in held],
+            compiled,
+            [*(binding for binding, _ in locking), *self._ceilings],
+        )
 
     def cut(self, whole: EffectiveTable) -> EffectiveTable:
         """Another table of the same owner, as far as the same scopes go."""
@@ -49,9 +63,23 @@ class ScopedTable(EffectiveTable):
             for rule in _lowered(
                 kind,
                 [role.grants[kind] for binding, role in held if binding.priority is priority and kind in role.grants],
-                self._scopes.locks[kind],
+                self._ceiling(kind),
             )
         ]
+
+    def _ceiling(self, kind: ItemKind) -> Mapping[str, Columns]:
+        """What the scopes leave at most, by place; a rule does not tell how far its item reaches, so those of the
+        installation stand by name.
+        """
+        widest, strict = self._ceilings[_SCOPES].locks[kind], [self._ceilings[_OF_INSTALLATION].locks[kind]]
+        named = {item.path for item in self.catalogue if item.kind is kind and item.reach is Reach.INSTALLATION}
+        return {
+            **widest,
+            **{
+                place: {action: _opinion(strict, place, action) or AccessLevel.NONE for action in Action}
+                for place in named
+            },
+        }
 
 
 def _lowered(

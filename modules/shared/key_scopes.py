@@ -59,22 +59,25 @@ def checked_scopes(scopes: Iterable[str], catalogue: ItemCatalogue) -> tuple[str
     return tuple(sorted(set(chosen)))
 
 
-def scope_rules(scopes: Sequence[str], catalogue: ItemCatalogue, role_id: RoleId) -> Iterator[AccessRule]:
-    """The scopes as locked rules: what they do not speak of is lowered to nothing, everywhere."""
-    read = [scope for each in scopes if (scope := _read(each)) is not None]
-    named = [scope for scope in read if scope.item != EVERYTHING]
-    installation = {item.path for item in catalogue if item.reach is Reach.INSTALLATION}
-    for place in sorted({EVERYTHING, *(scope.item for scope in read), *installation}):
-        speaking = [scope for scope in (named if place in installation else read) if _covers(scope.item, place)]
-        yield from _locked(role_id, place, speaking)
+def scope_rules(scopes: Sequence[str], role_id: RoleId, *, installation: bool) -> Iterator[AccessRule]:
+    """The scopes as locked rules: what they do not speak of is lowered to nothing.
+
+    Those for items of the `installation` take no account of `*`.
+    """
+    read = _read_all(scopes, installation=installation)
+    for place in sorted({EVERYTHING, *(scope.item for scope in read)}):
+        yield from _locked(role_id, place, [scope for scope in read if _covers(scope.item, place)])
 
 
 def includes(scopes: Sequence[str], item: Item, action: Action) -> bool:
     """Whether the scopes speak of `action` on `item` at all."""
-    read = [scope for each in scopes if (scope := _read(each)) is not None and scope.speaks_of(action)]
-    if item.reach is Reach.INSTALLATION:
-        read = [scope for scope in read if scope.item != EVERYTHING]
-    return any(_covers(scope.item, item.path) for scope in read)
+    read = _read_all(scopes, installation=item.reach is Reach.INSTALLATION)
+    return any(scope.speaks_of(action) and _covers(scope.item, item.path) for scope in read)
+
+
+def _read_all(scopes: Iterable[str], *, installation: bool) -> list[_Scope]:
+    read = [scope for each in scopes if (scope := _read(each)) is not None]
+    return [scope for scope in read if scope.item != EVERYTHING] if installation else read
 
 
 def _read(text: str) -> _Scope | None:

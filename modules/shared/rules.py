@@ -79,7 +79,8 @@ class RoleBinding(NamedTuple):
 
     `from_root_mandate` marks the root mandate's own roles, held in the root mandate: only they answer items of
     installation reach, and no role of an instance does. A global role assigned in another mandate is not marked.
-    `answers_data` is False for a role that came along with an entry (a visiting sysadmin).
+    `answers_data` is False for a role that came along with an entry (a visiting sysadmin). `caps_installation` marks
+    locked rules that lower items of the installation and no others.
     """
 
     role_id: RoleId
@@ -87,6 +88,7 @@ class RoleBinding(NamedTuple):
     priority: Priority
     from_root_mandate: bool = False
     answers_data: bool = True
+    caps_installation: bool = False
 
 
 class Pattern(NamedTuple):

@@ -126,6 +126,18 @@ class TestAKey:
     def test_gives_no_rule_of_what_its_owner_has_no_rule_for(self) -> None:
         assert ScopedTable(table(), ["*"], ItemCatalogue()).rules() == []
 
+    def test_gives_no_rule_on_the_installation_that_no_scope_names(self) -> None:
+        users = item("admin.users", Reach.INSTALLATION, ItemKind.RESOURCE)
+        everything = rule("*", kind=ItemKind.RESOURCE, view=True, read=AccessLevel.ALL)
+        whole = table(in_mandate(everything, from_root_mandate=True))
+        for scopes, expected in ((["*"], AccessLevel.NONE), (["*", "admin.users:read:my"], AccessLevel.MY)):
+            key = ScopedTable(whole, scopes, ItemCatalogue([users]))
+            assert {each.item: each.read for _, each in key.rules()} == {
+                "*": AccessLevel.ALL,
+                "admin.users": expected,
+            }
+            assert key.level(users, Action.READ) is expected
+
     def test_gives_rules_lowered_to_its_scopes(self) -> None:
         members = item("members", kind=ItemKind.RESOURCE)
         whole = table(globally(rule("*", kind=ItemKind.RESOURCE, view=True, read=AccessLevel.ALL)))
