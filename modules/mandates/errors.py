@@ -1,7 +1,8 @@
 """What mandates refuse."""
 
+from modules.mandates.login_policy import describe_wanted
 from modules.shared.errors import Conflict, Forbidden, NotFound, Unprocessable
-from modules.shared.i18n import Text
+from modules.shared.i18n import Language, Text
 
 
 class MandateNotFound(NotFound):
@@ -198,10 +199,10 @@ class LoginPolicyLocksYouOut(Conflict):
 
     code = "login_policy_locks_you_out"
     title = Text(en="Your own sign-in does not meet this policy", de="Ihre eigene Anmeldung erfüllt diese Regeln nicht")
-    detail = Text(
-        en="Sign in the way the policy asks for ({wanted}), then save it.",
-        de="Bitte so anmelden, wie die Regeln es verlangen ({wanted}), dann speichern.",
-    )
+
+    def describe(self, language: Language) -> str:
+        """What to do first."""
+        return describe_wanted(self.fields, language) or self.title.in_(language)
 
 
 class LoginPolicyLocksAllOut(Conflict):

@@ -446,7 +446,8 @@ class ContextAuthorizer:
         if row.login_policy is not None:
             wanted = parse_login_policy(row.login_policy).unmet(caller.login, caller.user.email)
             if wanted is not None:
-                raise self._refuse(errors.LoginMethodNotAllowed(wanted=wanted), caller, mandate_id)
+                refusal = errors.LoginMethodNotAllowed(wanted=wanted.what, accepted=list(wanted.accepted))
+                raise self._refuse(refusal, caller, mandate_id)
         return CurrentMandate(
             MandateId(row.mandate_id), row.mandate_slug, row.mandate_name, row.mandate_language, row.is_root
         )

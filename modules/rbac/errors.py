@@ -1,8 +1,9 @@
 """What the gates and the decision refuse."""
 
+from modules.mandates.login_policy import describe_wanted
 from modules.shared.errors import Conflict, Forbidden, MalformedRequest, NotFound, Unprocessable
 from modules.shared.errors import PermissionDenied as PermissionDenied  # noqa: PLC0414 - one of these refusals, too
-from modules.shared.i18n import Text
+from modules.shared.i18n import Language, Text
 
 
 class MandateRequired(MalformedRequest):
@@ -62,16 +63,20 @@ class InstanceAccessDisabled(Forbidden):
 
 
 class LoginMethodNotAllowed(Forbidden):
-    """403: the mandate's login policy does not accept how the caller signed in."""
+    """403: the mandate's login policy does not accept how the caller signed in.
+
+    `wanted` says what is missing (`authorities`, `microsoft_tenants`, `email_domains`, `mfa`, `recent`), `accepted`
+    what would do.
+    """
 
     code = "login_method_not_allowed"
     title = Text(
         en="This mandate asks for another way of signing in", de="Dieser Mandant verlangt eine andere Art der Anmeldung"
     )
-    detail = Text(
-        en="This mandate asks for another way of signing in ({wanted}).",
-        de="Dieser Mandant verlangt eine andere Art der Anmeldung ({wanted}).",
-    )
+
+    def describe(self, language: Language) -> str:
+        """What to do about it."""
+        return describe_wanted(self.fields, language) or self.title.in_(language)
 
 
 class SysadminRequired(Forbidden):

@@ -28,6 +28,8 @@ from modules.shared.row_rights import RowRights
 from modules.shared.rules import AccessRule, Priority
 from modules.shared.scoping import HasRowRights, Statement, bind_session, scope_statement, unscoped
 
+_OWN_WAYS_IN = frozenset({"local", "magic_link"})
+
 
 class CurrentUser(NamedTuple):
     """The person who calls. `is_sysadmin` is the flag, never the role."""
@@ -63,6 +65,14 @@ class Login(NamedTuple):
     tenant: str | None = None
     proven_email: str | None = None
     key: UsedKey | None = None
+
+    def proven_address(self, own_address: str) -> str | None:
+        """The mail address this sign-in stands for; `own_address` is the account's.
+
+        A way in of this installation stands for the address the account has now, which is always a proven one. A
+        provider's stands for the address its token proved and for no other, and a key for what its maker's did.
+        """
+        return own_address if self.authority in _OWN_WAYS_IN else self.proven_email
 
     def is_recent(self, within: timedelta, now: datetime | None = None) -> bool:
         """Whether the person proved themselves at most `within` ago; a refresh does not count, nor does an API key."""

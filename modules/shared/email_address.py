@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
-from modules.shared.mail import MailRefused, canonical_address
+from modules.shared.mail import MailRefused, canonical_address, canonical_domain
 
 
 def _canonical(address: str) -> str:
@@ -15,6 +15,16 @@ def _canonical(address: str) -> str:
         raise ValueError("this is not a mail address") from error
 
 
+def _canonical_domain(domain: str) -> str:
+    try:
+        found = canonical_domain(domain)
+    except MailRefused as error:
+        raise ValueError("this is not a domain") from error
+    if "." not in found or found.rpartition(".")[2].isdecimal():
+        raise ValueError("this is not a domain")
+    return found
+
+
 EmailAddress = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=3, max_length=254),
@@ -22,3 +32,10 @@ EmailAddress = Annotated[
     WithJsonSchema({"type": "string", "format": "email", "maxLength": 254}),
 ]
 """A mail address in its one spelling: lower case, the domain in ASCII."""
+
+EmailDomain = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=253),
+    AfterValidator(_canonical_domain),
+]
+"""The part of such an address after the `@`, in the same one spelling."""

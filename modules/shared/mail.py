@@ -18,6 +18,7 @@ import ssl
 from typing import Final, Protocol
 
 import aiosmtplib
+import idna
 
 from modules.shared import clock
 from modules.shared.errors import Unavailable, Unprocessable
@@ -28,6 +29,7 @@ from modules.shared.settings import MailSettings
 # The unquoted form of RFC 5321, section 4.1.2; quoted local parts are valid and used by nobody but attackers.
 _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN: Final = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+_LONGEST_DOMAIN: Final = 253  # RFC 1035, section 2.3.4, less the root's length byte and dot
 _LONGEST_ADDRESS: Final = 254  # RFC 5321, section 4.5.3.1.3, less the angle brackets
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SENDER_OF_FILES: Final = "Mandate Gateway <mandate@localhost>"
@@ -172,6 +174,20 @@ def canonical_address(address: str) -> str:
     return f"{found.username}@{found.domain}".lower()
 
 
+def canonical_domain(domain: str) -> str:
+    """One spelling per domain: lower case, in ASCII. Raises `MailRefused` for what is none.
+
+    By IDNA 2008, under which no two domains that can both be registered become one; 2003 made `fass` of `faß`.
+    """
+    try:
+        plain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise MailRefused(reason="the domain is none") from error
+    if len(plain) > _LONGEST_DOMAIN or not _DOMAIN.fullmatch(plain):
+        raise MailRefused(reason="the domain is none")
+    return plain.lower()
+
+
 def _mailbox(sender: str) -> Address:
     name, address = parseaddr(sender)
     try:
@@ -182,12 +198,9 @@ def _mailbox(sender: str) -> Address:
 
 def _address(address: str, name: str = "") -> Address:
     local_part, at, domain = address.rpartition("@")
-    try:
-        domain = domain.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise MailRefused(reason="the domain is none") from error
+    domain = canonical_domain(domain)
     fits = len(local_part) <= 64 and len(local_part) + len(at) + len(domain) <= _LONGEST_ADDRESS
-    if not (fits and _LOCAL_PART.fullmatch(local_part) and _DOMAIN.fullmatch(domain)):
+    if not (fits and _LOCAL_PART.fullmatch(local_part)):
         raise MailRefused(reason="the address is none")
     return Address(display_name=name, username=local_part, domain=domain)
 

@@ -120,7 +120,7 @@ def _row(
         bound_mandate_id=wanted.mandate_id,
         amr=list(caller.login.amr),
         tenant=caller.login.tenant,
-        proven_email=caller.login.proven_email,
+        proven_email=caller.login.proven_address(caller.user.email),
         last_used_at=None,
     )
     return KeyRow(token, key)

@@ -4,8 +4,7 @@ The tables belong to identity; this is a window onto a few of their columns, for
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, DateTime, String, Uuid, column, func, or_, select, table
@@ -29,6 +28,8 @@ _SIGN_INS = table(
     column("id", Uuid()),
     column("user_id", Uuid()),
     column("authority", String()),
+    column("tenant", String()),
+    column("proven_email", String()),
     column("amr", ARRAY(String())),
     column("authenticated_at", DateTime(timezone=True)),
     column("expires_at", DateTime(timezone=True)),
@@ -66,17 +67,18 @@ async def find_by_email(session: AsyncSession, email: str) -> Person | None:
 async def live_sign_ins(session: AsyncSession, user_ids: Iterable[UserId]) -> Sequence[tuple[str, Login]]:
     """Address and sign-in of every session of these people that stands."""
     sign_in, wanted = _SIGN_INS.c, list(user_ids)
+    told = sign_in.id, sign_in.authority, sign_in.amr, sign_in.authenticated_at, sign_in.tenant, sign_in.proven_email
     rows = await session.execute(
-        select(PEOPLE.c.email, sign_in.id, sign_in.authority, sign_in.amr, sign_in.authenticated_at)
+        select(PEOPLE.c.email, *told)
         .join(PEOPLE, PEOPLE.c.id == sign_in.user_id)
         .where(sign_in.user_id.in_(wanted), sign_in.revoked_at.is_(None), sign_in.expires_at > func.now())
     )
     return [(email, _login(*of_session)) for email, *of_session in rows]
 
 
-def _login(session_id: UUID, authority: str, amr: Sequence[str], authenticated_at: datetime) -> Login:
+def _login(session_id: UUID, authority: str, amr: Sequence[str], *proof: Any) -> Login:  # noqa: ANN401 - as selected
     # No token is in use here: the policy judges the session, whatever token stands for it.
-    return Login(SessionId(session_id), TokenId(session_id), authority, tuple(amr), authenticated_at)
+    return Login(SessionId(session_id), TokenId(session_id), authority, tuple(amr), *proof)
 
 
 async def _find(session: AsyncSession, condition: ColumnElement[bool]) -> Person | None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from modules.mandates.login_policy import LoginPolicy
+from modules.mandates.login_policy import LoginPolicy, What
 from modules.shared.email_address import EmailAddress
 from modules.shared.i18n import Language
 from modules.shared.merge_patch import MergePatch
@@ -28,9 +28,13 @@ class MandateChoice(BaseModel):
     color: str
     language: Language
     is_root: bool
-    wants: str | None = Field(
+    wants: What | None = Field(
         default=None,
         description="What the mandate asks of the sign-in that this session lacks; null: it can be entered.",
+    )
+    wants_one_of: list[str] = Field(
+        default_factory=list,
+        description="The authorities, directories or domains that would do, where there is a choice.",
     )
 
 

@@ -61,12 +61,12 @@ class MandateService:
         return MandateRead.model_validate(mandate)
 
     async def _require_a_way_in(self, context: RequestContext, policy: LoginPolicy) -> None:
-        """Whoever saves a policy meets it, and so does a sign-in of at least one administrator."""
+        """Whoever saves a policy meets it, and so does a sign-in of at least one administrator; an API key is none."""
         wanted = policy.unmet(context.login, context.user.email)
         if wanted is not None:
-            raise LoginPolicyLocksYouOut(pointer="/login_policy", wanted=wanted)
+            raise LoginPolicyLocksYouOut(pointer="/login_policy", wanted=wanted.what, accepted=list(wanted.accepted))
         administrators = await self._administrators.of_mandate(context.db, context.mandate.id)
-        if context.user.id in administrators:
+        if context.user.id in administrators and context.login.key is None:
             return
         sign_ins = await people.live_sign_ins(context.db, administrators)
         if not any(policy.unmet(login, email) is None for email, login in sign_ins):
@@ -84,6 +84,7 @@ class MandateService:
 def _choice(mandate: Mandate, caller: Caller) -> MandateChoice:
     choice = MandateChoice.model_validate(mandate)
     if mandate.login_policy is not None:
-        policy = LoginPolicy.model_validate(mandate.login_policy)
-        choice.wants = policy.unmet(caller.login, caller.user.email)
+        wanted = LoginPolicy.model_validate(mandate.login_policy).unmet(caller.login, caller.user.email)
+        if wanted is not None:
+            choice.wants, choice.wants_one_of = wanted.what, list(wanted.accepted)
     return choice
