@@ -10,6 +10,7 @@ from modules.audit import permissions as audit
 from modules.auth import permissions as auth
 from modules.auth.endpoints import (
     api_keys,
+    devices,
     factors,
     introspection,
     magic_links,
@@ -28,6 +29,7 @@ from modules.auth.endpoints import (
 )
 from modules.auth.service.clean_up import clean_up_tasks
 from modules.auth.service.mails import mail_tasks
+from modules.auth.service.new_device import new_device_tasks
 from modules.mandates import permissions as mandates
 from modules.mandates.endpoints import (
     administration,
@@ -71,6 +73,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     step_up.router,
     tokens.router,
     sessions.router,
+    devices.router,
     registration.router,
     magic_links.router,
     passwords.router,
@@ -89,6 +92,7 @@ ROUTERS: tuple[APIRouter, ...] = (
 ITEMS: tuple[Item, ...] = (*auth.ITEMS, *audit.ITEMS, *mandates.ITEMS, *rbac.ITEMS)
 TASKS: tuple[TaskRegistry, ...] = (
     mail_tasks,
+    new_device_tasks,
     clean_up_tasks,
     rbac_tasks,
     entry_tasks,

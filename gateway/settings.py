@@ -14,6 +14,7 @@ from modules.mandates.settings import MandatesSettings
 from modules.rbac.settings import RbacSettings
 from modules.shared.settings import (
     DatabaseSettings,
+    GeoipSettings,
     HttpSettings,
     InstallationSettings,
     JobsSettings,
@@ -49,6 +50,7 @@ class Settings(SectionedSettings):
     mail: MailSettings = Field(default_factory=MailSettings)
     jobs: JobsSettings = Field(default_factory=JobsSettings)
     rate_limits: RateLimitsSettings = Field(default_factory=RateLimitsSettings)
+    geoip: GeoipSettings = Field(default_factory=GeoipSettings)
     logging: LoggingSettings = Field(default_factory=LoggingSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
 

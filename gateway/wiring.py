@@ -47,6 +47,7 @@ from modules.rbac.service.uses import SysadminUses
 from modules.shared.context import Client
 from modules.shared.database import Database, DatabaseUrls
 from modules.shared.errors import DomainError, TooManyRequests
+from modules.shared.geography import Places
 from modules.shared.ids import MandateId
 from modules.shared.logging import RECENT_LINES
 from modules.shared.mail import Mailer, new_mailer
@@ -129,6 +130,7 @@ async def _services(gateway: "Gateway", database: Database, stack: AsyncExitStac
     stack.push_async_callback(limits.aclose)
 
     services.add(AuthLimits(limits, settings.rate_limits))
+    stack.callback(services.add(Places.open(settings.geoip.file)).close)
     add_rights(settings, services)
     add_mandates(settings, services)
     add_identity(settings, services)

@@ -6,6 +6,7 @@ from modules.audit.service import AuditLog, RefusalLog
 from modules.auth.passwords import Passwords
 from modules.auth.service.accounts import AccountService
 from modules.auth.service.clean_up import CleanUp
+from modules.auth.service.devices import DeviceService
 from modules.auth.service.email_address import EmailAddressService
 from modules.auth.service.entrance import Entrance
 from modules.auth.service.factor_administration import OwnFactors
@@ -17,6 +18,7 @@ from modules.auth.service.magic_link_sign_in import MagicLinkSignIn
 from modules.auth.service.magic_links import MagicLinkService
 from modules.auth.service.mail_codes import MailCodes
 from modules.auth.service.mails import AuthMails
+from modules.auth.service.new_device import NewDeviceMails
 from modules.auth.service.password import PasswordService
 from modules.auth.service.profile import ProfileService
 from modules.auth.service.refresh import RefreshService
@@ -37,6 +39,7 @@ from modules.rbac.service.administrators import MandateAdministrators
 from modules.rbac.service.departure import AdministratorDeparture
 from modules.shared.catalogue import ItemCatalogue
 from modules.shared.database import Database
+from modules.shared.geography import Places
 from modules.shared.i18n import Text
 from modules.shared.mail import Mailer
 from modules.shared.services import Services
@@ -48,7 +51,8 @@ def add_identity(settings: Settings, services: Services) -> None:
     auth, tokens, passwords = services.add(settings.auth), services.get(SignedTokens), services.get(Passwords)
     limits = services.get(AuthLimits)
     issuer = services.add(TokenIssuer(services.get(KeyStore), tokens, auth))
-    sessions = services.add(SessionService(issuer, audit, auth))
+    devices = services.add(DeviceService(audit))
+    sessions = services.add(SessionService(issuer, devices, services.get(Places), audit, auth))
     entrance = services.add(Entrance(sessions, ChosenFactors(), audit))
     beginnings = services.get(MandateBeginnings)
     accounts = services.add(
@@ -83,6 +87,7 @@ def add_identity(settings: Settings, services: Services) -> None:
     codes = services.add(MailCodes(issuer))
     product, public_url = settings.installation.name, settings.http.public_url
     services.add(AuthMails(mailer, codes, product=product, public_url=public_url))
+    services.add(NewDeviceMails(mailer, product=product, public_url=public_url))
     _add_magic_links(settings, services)
 
 

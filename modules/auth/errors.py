@@ -212,6 +212,13 @@ class SessionNotFound(NotFound):
     title = Text(en="No such session", de="Diese Sitzung gibt es nicht")
 
 
+class DeviceNotFound(NotFound):
+    """404: no such browser, one that is forgotten already, or somebody else's."""
+
+    code = "device_not_found"
+    title = Text(en="No such device", de="Dieses Gerät gibt es nicht")
+
+
 class TokenNotFound(NotFound):
     """404: no such token."""
 

@@ -55,7 +55,9 @@ class Device(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID]
     secret_hash: Mapped[bytes]
+    name: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(_Moment)
+    last_used_at: Mapped[datetime] = mapped_column(_Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(_Moment)
 
 
@@ -138,6 +140,7 @@ class UserSession(Base):
     device_id: Mapped[str | None]
     user_agent: Mapped[str] = mapped_column(default="")
     ip: Mapped[str] = mapped_column(default="")
+    location: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(_Moment)
     last_seen_at: Mapped[datetime] = mapped_column(_Moment)
     idle_expires_at: Mapped[datetime] = mapped_column(_Moment)

@@ -36,7 +36,7 @@ class TestAsk:
     ) -> None:
         await account(mailing_gateway, ADA)
         mail = await asked(Browser(mailing_gateway), mailbox, ADA)
-        assert "Firefox on Linux, 127.0.0.1" in mail.text
+        assert "Firefox 128 on Linux, 127.0.0.1" in mail.text
 
     async def test_writes_in_the_person_s_language_and_else_in_that_of_the_request(
         self, mailing_gateway: RunningGateway, mailbox: Mailbox

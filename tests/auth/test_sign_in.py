@@ -16,7 +16,7 @@ class TestLogIn:
         answer = await browser.log_in("Ada@Example.org")
         assert answer.status_code == 200
         assert answer.json()["user"]["email"] == "ada@example.org"
-        assert answer.json()["session"]["device_name"] == "Firefox on Linux"
+        assert answer.json()["session"]["device_name"] == "Firefox 128 on Linux"
         assert answer.json()["session"]["ip"] == "127.0.0.0/24"
 
     async def test_puts_no_token_into_the_body(self, gateway: RunningGateway, browser: Browser) -> None:

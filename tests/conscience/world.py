@@ -33,6 +33,7 @@ class Place:
     user_id: UUID
     membership_id: UUID
     session_id: UUID
+    device_id: UUID
     token_id: UUID
     group_id: UUID
     instance_id: UUID
@@ -160,6 +161,7 @@ class _Builder:
             user_id=colleague.id,
             membership_id=membership_id,
             session_id=colleague.session_id,
+            device_id=await self._insert("devices", user_id=colleague.id, secret_hash=new_id().bytes),
             token_id=await self._token_of(colleague),
             group_id=group_id,
             instance_id=instance_id,

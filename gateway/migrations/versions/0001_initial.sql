@@ -31,7 +31,9 @@ CREATE TABLE devices (
     id uuid PRIMARY KEY,
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
     secret_hash bytea NOT NULL UNIQUE,
+    name text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL DEFAULT now(),
+    last_used_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );
 CREATE INDEX devices_user ON devices (user_id);
@@ -99,6 +101,7 @@ CREATE TABLE sessions (
     device_id text,
     user_agent text NOT NULL DEFAULT '',
     ip text NOT NULL DEFAULT '',
+    location text NOT NULL DEFAULT '',
     created_at timestamptz NOT NULL,
     last_seen_at timestamptz NOT NULL,
     idle_expires_at timestamptz NOT NULL,

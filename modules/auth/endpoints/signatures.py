@@ -7,9 +7,10 @@ from modules.auth.schemas.sessions import SecondFactorWanted
 from modules.auth.service.accounts import AccountService
 from modules.auth.service.api_keys import ApiKeyService
 from modules.auth.service.backup_codes import BackupCodes
+from modules.auth.service.devices import DeviceService
 from modules.auth.service.email_address import EmailAddressService
-from modules.auth.service.identities import IdentityService
 from modules.auth.service.factor_administration import FactorAdministration, OwnFactors
+from modules.auth.service.identities import IdentityService
 from modules.auth.service.introspection import IntrospectionService
 from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
@@ -57,6 +58,7 @@ Introspections = Annotated[IntrospectionService, service(IntrospectionService)]
 Tickets = Annotated[TicketService, service(TicketService)]
 Accounts = Annotated[AccountService, service(AccountService)]
 BackupCodeLists = Annotated[BackupCodes, service(BackupCodes)]
+Devices = Annotated[DeviceService, service(DeviceService)]
 EmailAddresses = Annotated[EmailAddressService, service(EmailAddressService)]
 FactorsOfUsers = Annotated[FactorAdministration, service(FactorAdministration)]
 Factors = Annotated[OwnFactors, service(OwnFactors)]

@@ -24,6 +24,7 @@ from modules.auth.errors import (
 from modules.auth.factor_errors import SecondFactorFailed
 from modules.auth.schemas.accounts import TokenRequest
 from modules.auth.schemas.sessions import SessionTokens
+from modules.auth.service.devices import KEEPS_NO_COOKIES
 from modules.auth.service.issuing import OpenedSession
 from modules.shared.context import Visitor
 from modules.shared.wire import StorableText
@@ -73,7 +74,9 @@ async def _by_password(
         if not getattr(request, parameter):
             raise InvalidTokenRequest(parameter)
     try:
-        admitted = await sign_ins.sign_in(visitor, request.username.strip().lower(), request.password)
+        admitted = await sign_ins.sign_in(
+            visitor, request.username.strip().lower(), request.password, device_secret=KEEPS_NO_COOKIES
+        )
         if isinstance(admitted, OpenedSession):
             return admitted
         if not request.otp:

@@ -34,6 +34,17 @@ async def revoke_of_user(session: AsyncSession, user_id: UserId, now: datetime) 
     await session.execute(statement.execution_options(synchronize_session=False))
 
 
+async def revoke(session: AsyncSession, device_id: UUID, user_id: UserId, now: datetime) -> bool:
+    """Know a browser of this user no more; whether there was one."""
+    statement = update(Device).where(Device.id == device_id, Device.user_id == user_id, Device.revoked_at.is_(None))
+    return await session.scalar(statement.values(revoked_at=now).returning(Device.id)) is not None
+
+
+async def any_of_user(session: AsyncSession, user_id: UserId) -> bool:
+    """Whether the user was ever known by a browser."""
+    return bool(await session.scalar(select(exists().where(Device.user_id == user_id))))
+
+
 async def list_of_user(session: AsyncSession, user_id: UserId) -> list[Device]:
     """Every browser of a user, the oldest first."""
     return list(await session.scalars(select(Device).where(Device.user_id == user_id).order_by(Device.created_at)))

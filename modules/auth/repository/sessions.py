@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.models import AccessToken, Token, User, UserSession
@@ -47,6 +47,28 @@ async def list_open(session: AsyncSession, user_id: UUID, now: datetime) -> Sequ
     """The sessions of a user that still stand, the newest first."""
     statement = select(UserSession).where(UserSession.user_id == user_id, *_standing(now))
     return (await session.scalars(statement.order_by(UserSession.created_at.desc(), UserSession.id.desc()))).all()
+
+
+async def find(session: AsyncSession, session_id: SessionId) -> UserSession | None:
+    """A session, whether it stands or not."""
+    return await session.get(UserSession, session_id)
+
+
+async def has_other(session: AsyncSession, opened: UserSession) -> bool:
+    """Whether the user has opened another session before."""
+    other = exists().where(UserSession.user_id == opened.user_id, UserSession.id != opened.id)
+    return bool(await session.scalar(select(other)))
+
+
+async def has_like(session: AsyncSession, opened: UserSession) -> bool:
+    """Whether the user has opened another session with the same program from the same network."""
+    like = exists().where(
+        UserSession.user_id == opened.user_id,
+        UserSession.id != opened.id,
+        UserSession.user_agent == opened.user_agent,
+        UserSession.ip == opened.ip,
+    )
+    return bool(await session.scalar(select(like)))
 
 
 async def find_open(session: AsyncSession, session_id: SessionId, now: datetime) -> UserSession | None:

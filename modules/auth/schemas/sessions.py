@@ -21,10 +21,30 @@ class SessionRead(BaseModel):
     device_name: str = Field(description="From the user agent: the client's word.")
     device_id: str | None = Field(description="The X-Device-Id given at the sign-in.")
     ip: str = Field(description="The network it was opened from.")
+    location: str = Field(description="City and country of that network, where a database of places is at hand.")
     created_at: datetime
     last_seen_at: datetime
     expires_at: datetime
     current: bool = Field(default=False, description="Whether this very request belongs to it.")
+
+
+class DeviceRead(BaseModel):
+    """A browser that has signed this person in before."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str = Field(description="From the user agent at the last sign-in.")
+    created_at: datetime = Field(description="The first sign-in with it.")
+    last_used_at: datetime = Field(description="The last sign-in with it.")
+    current: bool = Field(default=False, description="Whether this very request comes from it.")
+
+
+class DeviceList(BaseModel):
+    """The browsers a person is known by, the newest first."""
+
+    items: list[DeviceRead]
+    next_cursor: None = None
 
 
 class SessionList(BaseModel):

@@ -146,6 +146,7 @@ def _new_session(user: User, now: datetime, lifetime: timedelta) -> UserSession:
         device_name="",
         user_agent="",
         ip="",
+        location="",
         created_at=now,
         last_seen_at=now,
         idle_expires_at=now + lifetime,

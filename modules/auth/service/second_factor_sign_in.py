@@ -8,6 +8,7 @@ from modules.auth.errors import PendingSignInEnded
 from modules.auth.factor_errors import PasskeyRefused, SecondFactorFailed
 from modules.auth.keys import hash_secret
 from modules.auth.repository import one_time_tokens
+from modules.auth.service.devices import KEEPS_NO_COOKIES
 from modules.auth.service.entrance import PENDING_SIGN_IN, Entrance, find_pending
 from modules.auth.service.factor_limits import TRIES_OF_A_SIGN_IN
 from modules.auth.service.issuing import OpenedSession
@@ -61,7 +62,7 @@ class SecondFactorSignIn:
         user_id = await self._user_of(visitor.db, secret)
         shown = ShownFactor(totp=code)
         methods = await self._factors.prove(visitor, user_id, shown, Ceremony.SECOND_FACTOR, secret)
-        return await self._entrance.complete(visitor, secret, methods, device_secret=None)
+        return await self._entrance.complete(visitor, secret, methods, device_secret=KEEPS_NO_COOKIES)
 
     async def _user_of(self, session: AsyncSession, secret: str | None) -> UserId:
         found = await find_pending(session, secret) if secret else None

@@ -2,47 +2,55 @@
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import SessionNotFound
-from modules.auth.keys import hash_secret, new_secret
-from modules.auth.models import Device, Token, User, UserSession
-from modules.auth.repository import devices
+from modules.auth.models import Token, User, UserSession
 from modules.auth.repository import sessions as repository
 from modules.auth.repository import users as user_repository
 from modules.auth.schemas.accounts import UserRead
 from modules.auth.schemas.sessions import SessionRead
 from modules.auth.service.device_names import device_name, shortened_address
+from modules.auth.service.devices import DeviceService
 from modules.auth.service.issuing import IssuedTokens, OpenedSession, TokenIssuer
 from modules.auth.service.refresh_tokens import RefreshToken, first_refresh_token
 from modules.auth.service.sign_in_proof import SignInProof
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
+from modules.shared.geography import Places
+from modules.shared.i18n import DEFAULT_LANGUAGE, negotiate_language
 from modules.shared.ids import SessionId, UserId, new_id
 
 
 class SessionService:
     """Opens, lists and ends sessions."""
 
-    def __init__(self, issuer: TokenIssuer, audit: AuditLog, settings: AuthSettings) -> None:
+    def __init__(
+        self, issuer: TokenIssuer, devices: DeviceService, places: Places, audit: AuditLog, settings: AuthSettings
+    ) -> None:
         self._issuer = issuer
+        self._devices = devices
+        self._places = places
         self._audit = audit
         self._settings = settings
 
     async def open(
         self, visitor: Visitor, user: User, proof: SignInProof, *, device_secret: str | None
     ) -> OpenedSession:
-        """A session for `user`, whose row the caller has locked. Ends the oldest beyond the cap."""
+        """A session for `user`, whose row the caller has locked. Ends the oldest beyond the cap.
+
+        `device_secret` is what the browser kept from its last sign-in, or `KEEPS_NO_COOKIES`.
+        """
         db, now = visitor.db, clock.now()
         user_id = UserId(user.id)
         excess = await repository.oldest_beyond(db, user_id, self._settings.sessions_per_user - 1, now)
         await repository.revoke(db, excess, "replaced", now)
         ring = await self._issuer.ring(db)
-        session = self._new(visitor, user_id, proof)
+        session = self._new(visitor, user, proof)
         db.add(session)
         await db.flush()
         refresh = first_refresh_token(ring, SessionId(session.id))
         db.add(_stored(refresh, session))
         access, access_expires_at = self._issuer.issue(db, session, user.ver, now)
-        new_device = await self._know_device(visitor, user_id, device_secret)
+        new_device = await self._devices.recognise(visitor, session, device_secret)
         self._audit.record(
             db,
             "login",
@@ -52,8 +60,6 @@ class SessionService:
             subject=Subject("session", session.id),
             details={"authority": proof.authority, "amr": list(proof.amr)},
         )
-        if new_device is not None:
-            self._audit.record(db, "new_device", by=visitor, user_id=user_id)
         tokens = IssuedTokens(access, access_expires_at, str(refresh), session.idle_expires_at)
         return OpenedSession(UserRead.model_validate(user), read_session(session, session.id), tokens, new_device)
 
@@ -91,13 +97,14 @@ class SessionService:
         await visitor.db.flush()
         return len(await repository.revoke_of_user(visitor.db, user.id, reason, clock.now()))
 
-    def _new(self, visitor: Visitor, user_id: UserId, proof: SignInProof) -> UserSession:
+    def _new(self, visitor: Visitor, user: User, proof: SignInProof) -> UserSession:
         now = clock.now()
+        language = negotiate_language(None, user.language) if user.language else DEFAULT_LANGUAGE
         client = visitor.client
         expires_at = now + self._settings.session_lifetime
         return UserSession(
             id=new_id(),
-            user_id=user_id,
+            user_id=user.id,
             authority=proof.authority,
             identity_id=proof.identity_id,
             tenant=proof.tenant,
@@ -108,6 +115,7 @@ class SessionService:
             device_id=client.device_id,
             user_agent=client.user_agent,
             ip=shortened_address(client.address),
+            location=self._places.of(client.address, language),
             created_at=now,
             last_seen_at=now,
             idle_expires_at=min(now + self._settings.session_idle_lifetime, expires_at),
@@ -116,15 +124,6 @@ class SessionService:
             confirmed_generation=0,
             rotated_at=now,
         )
-
-    async def _know_device(self, visitor: Visitor, user_id: UserId, secret: str | None) -> str | None:
-        """A secret for the browser to keep, unless it has one of this user already."""
-        if secret is not None and await devices.find(visitor.db, hash_secret(secret), user_id):
-            return None
-        made = new_secret()
-        now = clock.now()
-        visitor.db.add(Device(id=new_id(), user_id=user_id, secret_hash=hash_secret(made), created_at=now))
-        return made
 
 
 def read_session(session: UserSession, current: object) -> SessionRead:

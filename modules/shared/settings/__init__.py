@@ -11,6 +11,7 @@ from modules.shared.settings.rendering import Setting, describe, render_config, 
 from modules.shared.settings.schema import Section, SettingsError
 from modules.shared.settings.sections import (
     DatabaseSettings,
+    GeoipSettings,
     HttpSettings,
     InstallationSettings,
     JobsSettings,
@@ -38,6 +39,7 @@ __all__ = [
     "DatabaseSettings",
     "DatabaseUrl",
     "Duration",
+    "GeoipSettings",
     "HostNames",
     "HttpSettings",
     "InstallationSettings",

@@ -248,6 +248,16 @@ class RateLimitsSettings(Section):
         return value
 
 
+class GeoipSettings(Section):
+    """Where people sign in from, for the session list and the mail about a new device."""
+
+    file: str = Field(
+        default="",
+        description="A database of places in MaxMind's City format (.mmdb), read at the start; needs the extra geoip."
+        " Empty: places are not named.",
+    )
+
+
 class LoggingSettings(Section):
     """What the processes write to standard output."""
 
