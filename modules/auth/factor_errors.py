@@ -71,17 +71,6 @@ class PasskeyNotFound(NotFound):
     title = Text(en="No such passkey", de="Diesen Passkey gibt es nicht")
 
 
-class LastWayIn(Conflict):
-    """409: without this the account could only be opened through its mailbox."""
-
-    code = "last_way_in"
-    title = Text(en="This is the only way into the account", de="Das ist der einzige Weg in das Konto")
-    detail = Text(
-        en="Set a password, add another passkey or link a provider first.",
-        de="Setzen Sie zuerst ein Passwort, richten Sie einen weiteren Passkey ein oder verbinden Sie einen Anbieter.",
-    )
-
-
 class TotpSetUpAlready(Conflict):
     """409: an authenticator app is set up; it is removed before another is."""
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import Callable
 import json
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -12,9 +13,10 @@ import pytest
 from modules.audit.service import RefusalLog
 from modules.auth.service.passkeys import MOST_PASSKEYS
 from tests.auth.factors import made, set_up_passkey, sign_in_by_passkey
-from tests.auth.people import Browser, Mailbox, account, audited, signed_in
+from tests.auth.people import FAST_HASHES, Browser, Mailbox, account, audited, signed_in
 from tests.support.authenticator import BACKED_UP, BACKUP_ELIGIBLE, USER_PRESENT, USER_VERIFIED, Authenticator, encoded
-from tests.support.gateway import RunningGateway
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.postgres import DatabaseUrls
 
 ADA = "ada@example.org"
 Wrong = Callable[[dict[str, Any]], object]
@@ -366,15 +368,16 @@ class TestKeepingPasskeys:
         assert (await other.delete(f"/auth/passkeys/{passkey['id']}")).status_code == 404
         assert (await other.get("/auth/passkeys")).json()["items"] == []
 
-    async def test_keeps_the_only_way_in(self, gateway: RunningGateway) -> None:
-        browser = await signed_in(gateway, ADA)
-        await set_up_passkey(browser)
-        await gateway.sql("DELETE FROM password_credentials")
-        (passkey,) = (await browser.get("/auth/passkeys")).json()["items"]
-        answer = await browser.delete(f"/auth/passkeys/{passkey['id']}")
-        assert (answer.status_code, answer.json()["code"]) == (409, "last_way_in")
-        await set_up_passkey(browser)
-        assert (await browser.delete(f"/auth/passkeys/{passkey['id']}")).status_code == 204
+    async def test_keeps_the_only_way_in(self, database_urls: DatabaseUrls, tmp_path: Path) -> None:
+        async with running_gateway(database_urls, tmp_path, auth__magic_link="no", **FAST_HASHES) as gateway:
+            browser = await signed_in(gateway, ADA)
+            await set_up_passkey(browser)
+            await gateway.sql("DELETE FROM password_credentials")
+            (passkey,) = (await browser.get("/auth/passkeys")).json()["items"]
+            answer = await browser.delete(f"/auth/passkeys/{passkey['id']}")
+            assert (answer.status_code, answer.json()["code"]) == (409, "last_sign_in_method")
+            await set_up_passkey(browser)
+            assert (await browser.delete(f"/auth/passkeys/{passkey['id']}")).status_code == 204
 
     async def test_keeps_no_secret(self, gateway: RunningGateway) -> None:
         await account(gateway, ADA)

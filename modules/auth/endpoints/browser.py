@@ -87,13 +87,6 @@ def flow_of(cookies: BrowserCookies) -> str:
     return cookies.flow if cookies.flow is not None and is_secret(cookies.flow) else new_secret()
 
 
-def flow_of(cookies: BrowserCookies) -> str:
-    """What this browser proves by that it began something: one secret for everything it has begun, a new one if there
-    is none.
-    """
-    return cookies.flow if cookies.flow is not None and is_secret(cookies.flow) else new_secret()
-
-
 def keep_flow(response: Response, names: CookieNames, secret: str, lifetime: timedelta) -> None:
     """Let the browser prove later that it began this."""
     set_cookie(response, names, names.flow, secret, clock.now() + lifetime)

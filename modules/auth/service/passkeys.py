@@ -6,7 +6,6 @@ from uuid import UUID
 
 from modules.audit.service import AuditLog, RefusalLog, Subject
 from modules.auth.factor_errors import (
-    LastWayIn,
     PasskeyCountWentBack,
     PasskeyKnown,
     PasskeyNotAccepted,
@@ -16,6 +15,7 @@ from modules.auth.factor_errors import (
 )
 from modules.auth.models import Passkey, User
 from modules.auth.passkey_ceremonies import KnownPasskey, PasskeyCeremonies
+from modules.auth.provider_errors import LastSignInMethod
 from modules.auth.repository import backup_codes, passkeys, second_factors, users
 from modules.auth.service.entrance import Entrance
 from modules.auth.service.factor_limits import FactorLimits
@@ -117,14 +117,14 @@ class PasskeyService:
     async def remove(self, caller: Caller, passkey_id: UUID) -> None:
         """Forget it; backup codes go with the last factor they stand in for.
 
-        Raises StepUpRequired, PasskeyNotFound, LastWayIn.
+        Raises StepUpRequired, PasskeyNotFound, LastSignInMethod.
         """
         await demand_recent(caller, self._settings.recent_login)
         db, user_id = caller.db, caller.user.id
         await users.lock_user(db, user_id)
         await self._own(caller, passkey_id)
-        if not await passkeys.has_other_way_in(db, user_id, than=passkey_id):
-            raise LastWayIn
+        if not (self._settings.magic_link or await passkeys.has_other_way_in(db, user_id, than=passkey_id)):
+            raise LastSignInMethod
         await passkeys.remove(db, passkey_id)
         if not (await second_factors.of_user(db, user_id)).second_factor:
             await backup_codes.remove(db, user_id)

@@ -12,7 +12,7 @@ router = APIRouter(prefix="/admin", tags=["administration"])
 
 @router.post("/mandates/{mandate_id}/entry", status_code=201, operation_id="begin_entry", summary="Enter a mandate")
 async def begin_entry(caller: Sysadmin, mandate_id: MandateId, entry: EntryCreate, entries: Entries) -> EntryRead:
-    """Work in a mandate without being its member, for at most an hour, on record there. Asks for a recent sign-in."""
+    """Work in a mandate without being its member, for at most an hour, on record there. Needs a recent sign-in."""
     return await entries.begin(caller, mandate_id, entry.reason)
 
 
