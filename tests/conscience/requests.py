@@ -27,6 +27,7 @@ def bodies(place: Place, world: World) -> dict[str, Body]:
     role_ids = [str(place.role_id)]
     return {
         "accept_invitation": link,
+        "begin_provider_login": {"return_to": "/console/"},
         "add_member": {"user_id": str(world.outsider.id), "role_ids": role_ids},
         "ask_magic_link": {"email": "viewer@example.test"},
         "ask_password_reset": {"email": "viewer@example.test"},
@@ -35,6 +36,8 @@ def bodies(place: Place, world: World) -> dict[str, Body]:
         "change_password": {"password": "another quiet heron at dawn"},
         "check_permissions": {"checks": [{"item": "members", "action": "read"}]},
         "confirm_password_reset": {**link, "password": PASSWORD},
+        "confirm_totp": {"code": "123456"},
+        "create_api_key": {"name": "another program", "scopes": ["members:read"]},
         "create_assignment": {"membership_id": str(place.membership_id)},
         "create_global_role": {"name": "day shift"},
         "create_global_rule": rule,
@@ -46,18 +49,25 @@ def bodies(place: Place, world: World) -> dict[str, Body]:
             "group_ids": [str(place.group_id)],
         },
         "create_mandate": {"slug": "another", "name": "Another"},
+        "create_passkey": {"name": "Laptop", "credential": _passkey("attestationObject")},
         "create_role": {"name": "another role", "instance_id": str(place.instance_id)},
         "create_rule": rule,
+        "create_ticket": {"path": "/api/v1/audit.csv", "mandate_id": str(place.mandate_id)},
         "duplicate_role": {"name": "the copy"},
         "explain_permission": {"item": "members", "action": "read"},
+        "introspect_token": {"token": "a-token-nobody-has"},
         "issue_token": {"grant_type": "password", "username": "viewer@example.test", "password": PASSWORD},
+        "link_provider": {"return_to": "/console/"},
         "log_in": {"email": "viewer@example.test", "password": PASSWORD},
         "put_instance_access": {"enabled": False},
         "register": {"email": "newcomer@example.test", "password": PASSWORD},
+        "rename_passkey": {"name": "Key ring"},
         "replace_global_rules": {"rules": [rule]},
         "replace_rules": {"rules": [rule]},
         "revoke_token": {"token": "a-token-nobody-has"},
         "rotate_keys": {"compromised": False},
+        "show_second_factor": {"totp": "123456"},
+        "sign_in_with_passkey": {"credential": _passkey("authenticatorData", "signature")},
         "step_up": {"password": PASSWORD},
         "take_back_email": link,
         "update_any_mandate": {"name": "Renamed"},
@@ -72,6 +82,12 @@ def bodies(place: Place, world: World) -> dict[str, Body]:
         "verify_email": link,
         "verify_magic_link": link,
     }
+
+
+def _passkey(*parts: str) -> Body:
+    """As a browser sends one, which proves nothing."""
+    response = {"clientDataJSON": "e30", **dict.fromkeys(parts, "AAAA")}
+    return {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response}
 
 
 def queries(place: Place) -> dict[str, dict[str, str]]:

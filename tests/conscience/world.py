@@ -14,9 +14,10 @@ from uuid import UUID
 
 import asyncpg
 
+from modules.auth.api_keys import new_api_key, read_api_key
 from modules.auth.passwords import Passwords
 from modules.shared import clock
-from modules.shared.ids import MandateId, new_id
+from modules.shared.ids import MandateId, SessionId, new_id
 from tests.conscience.snapshot import Snapshot
 from tests.support.gateway import Person, RunningGateway, running_gateway
 from tests.support.postgres import DatabaseUrls
@@ -35,14 +36,19 @@ class Place:
     session_id: UUID
     device_id: UUID
     token_id: UUID
+    key_id: UUID
+    passkey_id: UUID
+    identity_id: UUID
     group_id: UUID
     instance_id: UUID
     role_id: UUID
     rule_id: UUID
     assignment_id: UUID
     invitation_id: UUID
+    provider: str = "google"
+    """Not offered here: nobody is sent anywhere."""
 
-    def values(self) -> dict[str, UUID]:
+    def values(self) -> dict[str, UUID | str]:
         """By name."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
@@ -163,6 +169,24 @@ class _Builder:
             session_id=colleague.session_id,
             device_id=await self._insert("devices", user_id=colleague.id, secret_hash=new_id().bytes),
             token_id=await self._token_of(colleague),
+            key_id=await self._key_of(colleague, new_api_key()),
+            passkey_id=await self._insert(
+                "passkeys",
+                user_id=colleague.id,
+                credential_id=slug.encode(),
+                public_key=b"",
+                sign_count=0,
+                created_at=later,
+            ),
+            identity_id=await self._insert(
+                "identities",
+                user_id=colleague.id,
+                authority="google",
+                issuer="https://accounts.google.com",
+                subject=slug,
+                linked_at=later,
+                last_used_at=later,
+            ),
             group_id=group_id,
             instance_id=instance_id,
             role_id=role_id,
@@ -188,12 +212,29 @@ class _Builder:
         found = await self._connection.fetchval("SELECT id FROM access_tokens WHERE session_id = $1", person.session_id)
         return UUID(str(found))
 
+    async def _key_of(self, person: Person, secret: str) -> UUID:
+        token_id = await self._insert(
+            "tokens",
+            purpose="api_key",
+            user_id=person.id,
+            authority="api_key",
+            secret_hash=read_api_key(secret),
+            issued_at=clock.now(),
+            expires_at=clock.now() + timedelta(days=5),
+        )
+        scopes = ["*", "introspect"]
+        await self._insert_row("api_keys", id=token_id, name="a program", scopes=scopes, amr=["pwd"])
+        return token_id
+
     async def _personas(self, own: MandateId, foreign: MandateId, root: MandateId) -> dict[str, Person | None]:
         gateway = self._gateway
         people: dict[str, Person | None] = {"anonymous": None}
         for role in ("viewer", "member", "administrator"):
             people[role] = person = await gateway.person(f"{role}@example.test")
             await gateway.join(person, own, role)
+        secret = new_api_key()
+        key_id = await self._key_of(person, secret)
+        people["API key"] = Person(person.id, person.email, SessionId(key_id), secret)
         people["foreign administrator"] = person = await gateway.person("foreign@example.test")
         await gateway.join(person, foreign, "administrator")
         people["disabled member"] = person = await gateway.person("disabled.member@example.test")
