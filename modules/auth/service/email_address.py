@@ -95,7 +95,7 @@ class EmailAddressService:
         await self._rename(visitor, user, str(token.payload["email"]))
         ended = await self._shut_out(visitor, user, token.issued_at)
         self._record(visitor, "email_taken_back", user, sessions=ended)
-        await self._passwords.send_reset(visitor, user)
+        await self._passwords.send_reset(visitor, UserId(user.id))
 
     async def _shut_out(self, visitor: Visitor, user: User, since: datetime) -> int:
         """Close every way in that whoever changed the address may have opened since; how many sessions ended."""

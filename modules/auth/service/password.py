@@ -66,13 +66,11 @@ class PasswordService:
         await self._limits.attempt_from(visitor.client)
         known = device_secret is not None and await devices.is_known_to(visitor.db, hash_secret(device_secret), email)
         await self._limits.mail_to(email, known_browser=known)
-        account = await users.find_account(visitor.db, email)
-        await self.send_reset(visitor, account.user if account and account.user.state != "disabled" else None)
+        await self.send_reset(visitor, await users.find_id(visitor.db, email))
 
-    async def send_reset(self, visitor: Visitor, user: User | None) -> None:
-        """Prepare the link; without a user the mail job finds nobody to write to."""
+    async def send_reset(self, visitor: Visitor, user_id: UserId | None) -> None:
+        """Prepare the link; the mail job finds nobody to write to without a user, or if they are blocked."""
         now = clock.now()
-        user_id = UserId(user.id) if user else None
         token_id = one_time_tokens.add(
             visitor.db,
             RESET,

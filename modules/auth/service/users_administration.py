@@ -109,7 +109,7 @@ class UsersAdministration:
         if user.state == "disabled":
             raise UserDisabled
         await self._limits.mail_by_operator(user.email)
-        await self._passwords.send_reset(context, user)
+        await self._passwords.send_reset(context, UserId(user.id))
 
     async def _within_reach(self, context: RequestContext, user_id: UserId) -> User:
         user = await users.lock_user(context.db, user_id)
