@@ -1,11 +1,17 @@
 // The console: decides from the address and the session what to show, and shows it.
 
-import { Refusal, call } from "./api.js";
-import { drawHeader } from "./header.js";
+import { drawAccount } from "./account.js";
+import { Refusal, call, onStepUp } from "./api.js";
 import { drawContext } from "./context.js";
-import { describe, element } from "./dom.js";
-import { drawAccept, drawMagicLink, drawTakeBack, drawVerify, drawReset } from "./links.js";
+import { describe } from "./dom.js";
+import { drawHeader } from "./header.js";
+import { drawAccept, drawMagicLink, drawReset, drawTakeBack, drawVerify } from "./links.js";
+import { drawMailSent } from "./mail-sent.js";
+import { drawPicker, drawUnmetPolicy } from "./picker.js";
+import { drawConnectIdentity, drawSignInError, drawSignedIn } from "./providers.js";
+import { drawSecondFactor } from "./second-factor.js";
 import { drawForgot, drawRegister, drawSignIn } from "./sign-in.js";
+import { confirmItIsYou } from "./step-up.js";
 import { choices, hearOtherTabs, place, session } from "./tab.js";
 import { text } from "./texts.js";
 
@@ -15,11 +21,16 @@ const content = document.getElementById("content");
 const PAGES = {
   register: drawRegister,
   forgot: drawForgot,
+  "mail-sent": drawMailSent,
   "magic-link": drawMagicLink,
+  "second-factor": drawSecondFactor,
   "verify-email": drawVerify,
   "reset-password": drawReset,
   "take-back-email": drawTakeBack,
   invitation: drawAccept,
+  "signed-in": drawSignedIn,
+  "sign-in-error": drawSignInError,
+  "connect-identity": (argument, redraw) => drawConnectIdentity(argument, redraw, drawSignIn),
 };
 
 /** The secrets of the links opened in this tab, by page: they stay in memory, not in the address or its history. */
@@ -30,19 +41,24 @@ let drawing = 0;
 /** Draw the page anew. What an older drawing still waits for is not shown any more. */
 async function draw(note) {
   const mine = ++drawing;
-  const page = await compose(note).catch((error) => ({ main: describe(error) }));
+  const page = await compose(note).catch((error) => ({ signedIn: session.known, main: describe(error) }));
   if (mine !== drawing) return;
+  const held = document.activeElement?.dataset.action;
   document.documentElement.lang = choices.language;
   document.documentElement.dataset.colours = choices.colours;
   document.getElementById("skip").textContent = text("skip");
-  document.title = [page.title, document.documentElement.dataset.product].filter(Boolean).join(" · ");
+  document.title = [page.title || page.main.querySelector("h1")?.textContent, document.documentElement.dataset.product].filter(Boolean).join(" · ");
   drawHeader({ ...page, redraw: draw });
   content.replaceChildren(page.main);
+  if (held) document.querySelector(`[data-action="${held}"]`)?.focus(); // the button that asked for this
 }
 
 async function compose(note) {
   const [name, argument] = location.hash.replace(/^#\/?/, "").split("/");
-  if (PAGES[name]) return { main: await PAGES[name](secretOf(name, argument), draw) };
+  if (PAGES[name]) {
+    const main = await PAGES[name](secretOf(name, argument), draw);
+    return { signedIn: session.known, main };
+  }
   const mandates = await listMandates();
   if (mandates === null) {
     place.leave();
@@ -50,11 +66,19 @@ async function compose(note) {
   }
   if (name === "m") place.enter((mandates.find((each) => each.slug === argument) || { id: "" }).id);
   const mandate = mandates.find((each) => each.id === place.mandate);
-  if (!mandate) {
-    place.leave();
-    return { signedIn: true, main: drawPicker(mandates) };
+  if (!mandate) place.leave();
+  if (name === "account") return { signedIn: true, mandate, main: await drawAccount(mandate, draw) };
+  if (!mandate) return { signedIn: true, main: drawPicker(mandates, draw) };
+  return { signedIn: true, mandate, title: mandate.name, ...(await drawWork(mandate)) };
+}
+
+async function drawWork(mandate) {
+  try {
+    return await drawContext(mandate, draw);
+  } catch (error) {
+    if (error.code !== "login_method_not_allowed") throw error;
+    return { main: await drawUnmetPolicy(mandate, error, draw) };
   }
-  return { signedIn: true, mandate, title: mandate.name, ...(await drawContext(mandate, draw)) };
 }
 
 /** Takes the secret of a link out of the address bar, where others look and whence it would be copied and kept. */
@@ -66,8 +90,9 @@ function secretOf(name, argument) {
   return secrets.get(name) || "";
 }
 
-/** The mandates this person may enter; null when nobody is signed in. */
+/** The mandates this person may enter; null when nobody is signed in. In single-user mode nobody has to. */
 async function listMandates() {
+  if (!session.known) session.local = (await call("GET", "/auth/methods")).single_user;
   if (!session.known) return null;
   try {
     return (await call("GET", "/mandates")).items;
@@ -77,34 +102,14 @@ async function listMandates() {
   }
 }
 
-function drawPicker(mandates) {
-  const cards = mandates.map((mandate) => {
-    const card = element(
-      "button",
-      { class: "card", type: "button", onclick: () => goTo(`#/m/${mandate.slug}`) },
-      mandate.name,
-      element("span", { class: "small" }, mandate.slug),
-    );
-    card.style.setProperty("--mandate", mandate.color);
-    return element("li", {}, card);
-  });
-  return element(
-    "div",
-    {},
-    element("h1", {}, text("chooseMandate")),
-    element("p", { class: "small" }, text(mandates.length ? "chooseHint" : "noMandate")),
-    element("ul", { class: "cards" }, cards),
-  );
-}
-
-function goTo(address) {
-  if (location.hash === address) draw();
-  else location.hash = address;
-}
-
+onStepUp(confirmItIsYou);
 hearOtherTabs((news) => draw(news === "signed-out" ? text("signedOutElsewhere") : undefined));
-window.addEventListener("hashchange", () => {
-  draw();
+window.addEventListener("hashchange", async () => {
   content.focus();
+  await draw();
+  content.querySelector("[autofocus]")?.focus();
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) draw(); // back from a provider: what was busy is not any more
 });
 draw();

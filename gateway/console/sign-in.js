@@ -1,59 +1,88 @@
-// Signing in, making an account, asking for a new password.
+// Signing in, making an account, asking for a new password. What the installation does not offer is not drawn.
 
 import { call } from "./api.js";
-import { element, field, form } from "./dom.js";
-import { choices, place, tellOtherTabs } from "./tab.js";
+import { arrived, wantThisPage } from "./arrival.js";
+import { action, element, field, form, note, sheet, way } from "./dom.js";
+import { icon } from "./icons.js";
+import { mailSignIn } from "./mail-sent.js";
+import { passkeysWork, signInWithPasskey } from "./passkeys.js";
+import { providerLinks } from "./providers.js";
 import { text } from "./texts.js";
 
-/** Who arrives here signed in goes on where they wanted. */
-export function arrived(draw) {
-  place.leave();
-  tellOtherTabs("signed-in");
-  history.replaceState(null, "", "#/");
-  return draw();
-}
-
-export async function drawSignIn(draw, note) {
-  const methods = await call("GET", "/auth/methods");
-  const submit = async ({ email, password }) => {
-    adoptLanguage((await call("POST", "/auth/login", { email, password })).user);
-    place.leave();
-    tellOtherTabs("signed-in");
-    await draw();
-  };
-  return element(
-    "div",
-    { class: "narrow" },
-    element("h1", {}, text("signIn")),
-    note ? element("p", { class: "note", role: "status" }, note) : "",
-    methods.needs_first_account ? element("p", { class: "note" }, text("firstAccount")) : "",
-    form(
-      submit,
-      text("signIn"),
-      field(text("email"), { name: "email", type: "email", autocomplete: "username" }),
-      field(text("password"), { name: "password", type: "password", autocomplete: "current-password" }),
-    ),
-    element("p", {}, element("a", { href: "#/forgot" }, text("forgot"))),
-    methods.registration === "open" ? element("p", {}, element("a", { href: "#/register" }, text("registerTitle"))) : "",
+export async function drawSignIn(draw, words, { only } = {}) {
+  wantThisPage();
+  const offered = await call("GET", "/auth/methods");
+  const methods = only ? { ...offered, methods: offered.methods.filter((method) => only(method)) } : offered;
+  const kinds = new Set(methods.methods.map((method) => method.kind));
+  return sheet(
+    text("signIn"),
+    words ? note(words) : "",
+    methods.needs_first_account ? note(text("firstAccount")) : "",
+    kinds.has("password") ? passwordForm(draw) : kinds.has("magic_link") ? linkForm() : "",
+    otherWays(methods, draw, { withMail: kinds.has("password") && kinds.has("magic_link") }),
+    methods.registration === "open" && !only
+      ? element("p", { class: "way" }, text("noAccount"), " ", element("a", { href: "#/register" }, text("registerTitle")))
+      : "",
   );
 }
 
-/** The server speaks the person's own language to them; so does the page, unless another was chosen here. */
-export function adoptLanguage(user) {
-  if (user.language && !choices.hasLanguage) choices.language = user.language;
+function passwordForm(draw) {
+  const submit = async ({ email, password }) => arrived(await call("POST", "/auth/login", { email, password }), draw);
+  return [
+    form(
+      submit,
+      text("signIn"),
+      field(text("email"), { name: "email", type: "email", autocomplete: "username", autofocus: true }),
+      field(text("password"), { name: "password", type: "password", autocomplete: "current-password" }),
+    ),
+    way(text("forgot"), "#/forgot"),
+  ];
+}
+
+/** An address alone, where no password is asked for. */
+function linkForm(invitation) {
+  return form(
+    ({ email }) => mailSignIn(email, invitation),
+    text("sendLink"),
+    field(text("email"), { name: "email", type: "email", autocomplete: "username", autofocus: true }),
+  );
+}
+
+/** The ways in besides the form above, each a button; nothing when there is none. */
+function otherWays(methods, draw, { withMail, invitation }) {
+  const hasPasskey = methods.methods.some((method) => method.kind === "passkey") && passkeysWork() && !invitation;
+  const ways = [
+    hasPasskey ? action([icon("passkey"), text("usePasskey")], async () => arrived(await signInWithPasskey(), draw), { class: "quiet wide" }) : null,
+    withMail ? action([icon("mail"), text("linkByMail")], (button) => mailTyped(button, invitation), { class: "quiet wide" }) : null,
+    ...providerLinks(methods.methods, invitation),
+  ].filter(Boolean);
+  if (!ways.length) return "";
+  const list = element("ul", { class: "ways", "aria-label": text("otherWays") }, ways.map((each) => element("li", {}, each)));
+  return element("section", { class: "others" }, element("p", { class: "divider" }, text("or")), list, element("div", { role: "alert" }));
+}
+
+/** Mail a link to the address that was typed above. */
+function mailTyped(button, invitation) {
+  const address = button.closest(".sheet").querySelector("input[type=email]");
+  return address.reportValidity() ? mailSignIn(address.value, invitation) : undefined;
 }
 
 /** `invitation` is the secret of an invitation's link, without which some installations register nobody. */
-export async function drawRegister(invitation) {
+export async function drawRegister(invitation, draw) {
   const methods = await call("GET", "/auth/methods");
+  const withMail = methods.methods.some((method) => method.kind === "magic_link") && !methods.set_up_code_required;
   return asked(
     text("registerTitle"),
     text("register"),
     ({ email, password, display_name }) =>
       call("POST", "/auth/register", { email, password, display_name, ...(invitation ? { invitation } : {}) }),
-    field(text("name"), { name: "display_name", autocomplete: "name", required: false }),
-    field(text("email"), { name: "email", type: "email", autocomplete: "username" }),
-    newPassword(methods),
+    [
+      field(text("name"), { name: "display_name", autocomplete: "name", required: false }),
+      field(text("email"), { name: "email", type: "email", autocomplete: "username" }),
+      newPassword(methods),
+    ],
+    otherWays({ ...methods, methods: methods.methods.filter((method) => method.kind !== "passkey") }, draw, { withMail, invitation }),
+    element("p", { class: "way" }, text("haveAccount"), " ", element("a", { href: "#/" }, text("signIn"))),
   );
 }
 
@@ -62,7 +91,8 @@ export async function drawForgot() {
     text("forgotTitle"),
     text("sendLink"),
     ({ email }) => call("POST", "/auth/password-reset", { email }),
-    field(text("email"), { name: "email", type: "email", autocomplete: "username" }),
+    [field(text("email"), { name: "email", type: "email", autocomplete: "username", autofocus: true })],
+    way(text("back"), "#/"),
   );
 }
 
@@ -76,17 +106,16 @@ export function newPassword(methods) {
   });
 }
 
-/** A form whose answer is a sentence that takes its place. */
-function asked(title, label, submit, ...fields) {
-  const page = element("div", { class: "narrow" }, element("h1", {}, title));
+/** A form whose answer is a sentence that takes its place, and that of the `others` below. */
+function asked(title, label, submit, fields, ...others) {
   const ask = form(
     async (values) => {
       const { message } = await submit(values);
-      ask.replaceWith(element("p", { class: "note", role: "status" }, message));
+      ask.parentElement.querySelector(".others")?.remove();
+      ask.replaceWith(note(message));
     },
     label,
     fields,
   );
-  page.append(ask, element("p", {}, element("a", { href: "#/" }, text("back"))));
-  return page;
+  return sheet(title, ask, others);
 }

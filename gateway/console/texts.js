@@ -1,39 +1,18 @@
 // Every text of the console in English and German, side by side, so that neither can be forgotten.
 
 import { choices } from "./tab.js";
+import { ACCOUNT_TEXTS } from "./texts-account.js";
+import { SIGN_IN_TEXTS } from "./texts-sign-in.js";
 
 const TEXTS = {
+  ...SIGN_IN_TEXTS,
+  ...ACCOUNT_TEXTS,
   skip: ["Skip to the content", "Zum Inhalt springen"],
   language: ["Deutsch", "English"],
   colours: ["Colours: {colours}", "Farben: {colours}"],
   auto: ["as the system", "wie das System"],
   light: ["light", "hell"],
   dark: ["dark", "dunkel"],
-  signIn: ["Sign in", "Anmelden"],
-  signOut: ["Sign out", "Abmelden"],
-  email: ["Mail address", "Mailadresse"],
-  password: ["Password", "Passwort"],
-  newPassword: ["New password (at least {count} characters)", "Neues Passwort (mindestens {count} Zeichen)"],
-  name: ["Name", "Name"],
-  setUpCode: ["Set-up code (printed where the server was started)", "Einrichtungscode (steht dort, wo der Server gestartet wurde)"],
-  register: ["Register", "Registrieren"],
-  registerTitle: ["Make an account", "Konto anlegen"],
-  firstAccount: ["Nobody has an account here yet: the first one administers the installation.", "Hier hat noch niemand ein Konto: Das erste verwaltet die Installation."],
-  forgot: ["Forgot your password?", "Passwort vergessen?"],
-  forgotTitle: ["A new password", "Ein neues Passwort"],
-  sendLink: ["Send me a link", "Link senden"],
-  choosePassword: ["Choose the password", "Passwort wählen"],
-  passwordChosen: ["The password is changed, and every session is ended. Sign in with the new one.", "Das Passwort ist geändert, alle Sitzungen sind beendet. Melden Sie sich mit dem neuen an."],
-  verifyTitle: ["Confirm your address", "Adresse bestätigen"],
-  verify: ["Confirm", "Bestätigen"],
-  verified: ["The address is confirmed.", "Die Adresse ist bestätigt."],
-  digits: ["The six digits in the same mail", "Die sechs Ziffern in derselben Mail"],
-  takeBackTitle: ["Take your address back", "Adresse zurückholen"],
-  takeBack: ["Take it back", "Zurückholen"],
-  takenBack: ["The address is yours again, and every session is ended. A link to choose a new password is on its way to it.", "Die Adresse gehört wieder Ihnen, alle Sitzungen sind beendet. Ein Link für ein neues Passwort ist dorthin unterwegs."],
-  invitationTitle: ["An invitation", "Eine Einladung"],
-  invitationNeedsAccount: ["Sign in, or register, with the address that was invited.", "Melden Sie sich mit der eingeladenen Adresse an, oder registrieren Sie sich."],
-  accept: ["Accept", "Annehmen"],
   chooseMandate: ["Choose the mandate of this tab", "Mandant dieses Tabs wählen"],
   chooseHint: ["Every tab has its own. Open another tab to work in two at the same time.", "Jeder Tab hat seinen eigenen. In einem zweiten Tab können Sie gleichzeitig in einem anderen arbeiten."],
   noMandate: ["You are in no mandate yet. Somebody who administers one can invite you.", "Sie sind noch in keinem Mandanten. Wer einen verwaltet, kann Sie einladen."],
@@ -77,6 +56,11 @@ const TEXTS = {
   noAnswer: ["The server does not answer. Try again in a moment.", "Der Server antwortet nicht. Versuchen Sie es gleich noch einmal."],
   back: ["Back", "Zurück"],
 };
+
+/** Whether there is a text of this name. */
+export function hasText(name) {
+  return Object.hasOwn(TEXTS, name);
+}
 
 /** The text of this name in the language chosen, with its placeholders filled. */
 export function text(name, values = {}) {

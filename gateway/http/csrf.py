@@ -10,7 +10,9 @@ import re
 OUR_COOKIES = ("auth_token", "refresh_token", "device", "flow", "pending")
 """With and without the `__Host-` prefix, which browsers refuse on plain http."""
 
-_CARRIES_OURS = re.compile(rb"(?:^|;)\s*(?:__Host-)?(?:" + "|".join(OUR_COOKIES).encode() + rb")\s*=").search
+_CARRIES_OURS = re.compile(
+    rb"(?:^|;)\s*(?:__Host-)?(?:" + "|".join(OUR_COOKIES).encode() + rb"|flow_[0-9a-z]+)\s*="
+).search
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE = frozenset({b"same-origin", b"none"})
 

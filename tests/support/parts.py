@@ -39,6 +39,12 @@ def _program(name: str) -> Path | None:
     return Path(path) if path else None
 
 
+def _node() -> Path | None:
+    program = _program("node")
+    recent = program is not None and int(_said(program, "--version").removeprefix("v").partition(".")[0]) >= 20
+    return program if recent and _program("npm") else None
+
+
 def _postgres_15() -> Path | None:
     for folder in (Path("/usr/lib/postgresql/15/bin"), _configured_postgres()):
         if folder and (folder / "postgres").exists() and " 15." in _said(folder / "postgres", "--version"):
@@ -58,5 +64,6 @@ def _said(program: Path, question: str) -> str:
 PARTS = {
     "chromium": Part(lambda: _program("chromium"), "apt-get install --no-install-recommends chromium"),
     "redis": Part(lambda: _program("redis-server"), "apt-get install --no-install-recommends redis-server"),
+    "node": Part(_node, "apt-get install --no-install-recommends nodejs npm (Node.js 20 or later)"),
     "postgres-15": Part(_postgres_15, "apt-get install --no-install-recommends postgresql-15"),
 }
