@@ -188,7 +188,7 @@ class TestEnding:
 _PERSONS = [
     ("GET", "/users/me/api-keys"), ("POST", "/users/me/api-keys"), ("PATCH", "/users/me"), ("DELETE", "/users/me"),
     ("POST", "/users/me/password"), ("POST", "/users/me/email"), ("GET", "/users/me/export"), ("GET", "/auth/sessions"),
-    ("DELETE", "/auth/sessions"), ("POST", "/auth/logout-all"), ("POST", "/auth/step-up"), ("POST", "/auth/tickets"),
+    ("DELETE", "/auth/sessions"), ("POST", "/auth/logout-all"), ("POST", "/auth/step-up"),
     ("POST", "/invitations/accept"), ("GET", "/admin/system/tokens"), ("GET", "/admin/system/sysadmins"),
     ("GET", "/admin/system/settings"),
 ]  # fmt: skip

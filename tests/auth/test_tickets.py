@@ -10,14 +10,15 @@ import pytest
 from modules.auth.keys import hash_secret
 from modules.shared import clock
 from modules.shared.ids import MandateId
+from tests.support.api_keys import make_key
 from tests.support.gateway import Person, RunningGateway
 
 TICKETS, CSV = "/api/v1/auth/tickets", "/api/v1/audit.csv"
 
 
 async def ticket(gateway: RunningGateway, person: Person, mandate_id: MandateId, **wanted: str) -> str:
-    async with gateway.client(person) as client:
-        answer = await client.post(TICKETS, json={"path": CSV, "mandate_id": str(mandate_id), **wanted})
+    async with gateway.client(person, mandate_id) as client:
+        answer = await client.post(TICKETS, json={"path": CSV, **wanted})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["ticket"])
 
@@ -51,8 +52,8 @@ class TestATicket:
 
     async def test_ends_within_a_minute(self, gateway: RunningGateway) -> None:
         ada, here = await administrator(gateway)
-        async with gateway.client(ada) as client:
-            made = (await client.post(TICKETS, json={"path": CSV, "mandate_id": str(here)})).json()
+        async with gateway.client(ada, here) as client:
+            made = (await client.post(TICKETS, json={"path": CSV})).json()
         ends = datetime.fromisoformat(made["expires_at"])
         assert timedelta(seconds=50) < ends - clock.now() <= timedelta(seconds=60)
         await gateway.sql("UPDATE tokens SET expires_at = now() WHERE purpose = 'ticket'")
@@ -61,8 +62,8 @@ class TestATicket:
     async def test_does_not_outlive_the_token_that_asked(self, gateway: RunningGateway) -> None:
         ada, here = await administrator(gateway)
         brief = await gateway.sign_in(ada.id, ada.email, lifetime=timedelta(seconds=20))
-        async with gateway.client(brief) as client:
-            made = (await client.post(TICKETS, json={"path": CSV, "mandate_id": str(here)})).json()
+        async with gateway.client(brief, here) as client:
+            made = (await client.post(TICKETS, json={"path": CSV})).json()
         assert datetime.fromisoformat(made["expires_at"]) - clock.now() <= timedelta(seconds=20)
 
     @pytest.mark.parametrize(
@@ -139,20 +140,27 @@ class TestAsking:
         "wanted",
         [{"path": "audit.csv"}, {"path": "https://elsewhere.test/"}, {"path": "/a b"}, {"path": "/\0"},
          {"method": "POST"},
-         {"mandate_id": "x"}, {"instance_id": "x"}, {"path": "/" + "x" * 500}, {"more": "1"}],
+         {"path": "/" + "x" * 500}, {"more": "1"}],
     )  # fmt: skip
     async def test_refuses_unfit_bodies(self, gateway: RunningGateway, wanted: dict[str, str]) -> None:
         ada, here = await administrator(gateway)
-        async with gateway.client(ada) as client:
-            answer = await client.post(TICKETS, json={"path": CSV, "mandate_id": str(here), **wanted})
+        async with gateway.client(ada, here) as client:
+            answer = await client.post(TICKETS, json={"path": CSV, **wanted})
         assert answer.status_code == 422
 
-    async def test_promises_nothing_about_the_mandate(self, gateway: RunningGateway) -> None:
-        """What a ticket may open is judged when it is used, so asking tells nothing."""
+    async def test_is_for_members(self, gateway: RunningGateway) -> None:
         ada = await gateway.person()
-        secrets = [await ticket(gateway, ada, each) for each in (await gateway.mandate("foreign"), MandateId(uuid4()))]
-        answers = [await opened(gateway, secret) for secret in secrets]
-        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(403, "not_a_member")] * 2
+        for foreign in (await gateway.mandate("foreign"), MandateId(uuid4())):
+            async with gateway.client(ada, foreign) as client:
+                answer = await client.post(TICKETS, json={"path": CSV})
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_a_member")
+        assert await gateway.sql("SELECT id FROM tokens WHERE purpose = 'ticket'") == []
+
+    async def test_is_for_persons(self, gateway: RunningGateway) -> None:
+        ada, here = await administrator(gateway)
+        async with (await make_key(gateway, ada, "*")).client(here) as client:
+            answer = await client.post(TICKETS, json={"path": CSV})
+        assert (answer.status_code, answer.json()["code"]) == (403, "api_key_not_accepted")
 
 
 class TestTheSecret:

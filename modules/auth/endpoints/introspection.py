@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form
 
-from modules.auth.endpoints.signatures import AskingService, Introspections, SignedInPerson, Tickets
+from modules.auth.endpoints.signatures import AnyMember, AskingService, Introspections, Tickets
 from modules.auth.schemas.api_keys import Introspection, TicketRead, TicketRequest
 from modules.shared.wire import StorableText
 
@@ -30,9 +30,9 @@ async def introspect_token(
 
 
 @router.post("/tickets", status_code=201, operation_id="create_ticket", summary="Get a ticket for one download")
-async def create_ticket(caller: SignedInPerson, wanted: TicketRequest, tickets: Tickets) -> TicketRead:
+async def create_ticket(context: AnyMember, wanted: TicketRequest, tickets: Tickets) -> TicketRead:
     """Opens one path once, within a minute, as `?ticket=`: for downloads and connections that a browser starts without
-    headers. It is bound to this session, the mandate, the instance, the method and the path; routes that take one say
-    so.
+    headers. It is bound to this session, the mandate and instance of the headers, the method and the path; routes that
+    take one say so. An API key gets none: programs can send headers.
     """
-    return await tickets.issue(caller, wanted)
+    return await tickets.issue(context, wanted)

@@ -37,7 +37,14 @@ from modules.auth.settings import AuthSettings
 from modules.auth.signed_tokens import SignedTokens
 from modules.shared.catalogue import Action
 from modules.shared.context import Caller, RequestContext, Visitor
-from modules.shared.guards import public, require_key, require_sign_in, require_sysadmin, require_sysadmin_role
+from modules.shared.guards import (
+    public,
+    require_key,
+    require_membership,
+    require_sign_in,
+    require_sysadmin,
+    require_sysadmin_role,
+)
 from modules.shared.key_scopes import INTROSPECT
 from modules.shared.services import service
 from modules.shared.settings import InstallationSettings
@@ -48,6 +55,7 @@ AskingForMail = Annotated[Visitor, public("the answer is the same for everybody;
 LookingAround = Annotated[Visitor, public("says how to sign in, and nothing about anybody")]
 SignedInPerson = Annotated[Caller, require_sign_in()]
 Myself = Annotated[Caller, require_sign_in(accepts_keys=True)]
+AnyMember = Annotated[RequestContext, require_membership()]
 AskingService = Annotated[Caller, require_key(INTROSPECT)]
 Sysadmin = Annotated[Caller, require_sysadmin()]
 MayReadUsers = Annotated[RequestContext, require_sysadmin_role("admin.users", Action.READ)]

@@ -74,14 +74,12 @@ class Introspection(BaseModel):
 
 
 class TicketRequest(WireModel):
-    """What the ticket is to open."""
+    """What the ticket is to open, in the mandate (and instance) of the headers."""
 
     path: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$", max_length=500)] = Field(
         description="The path, without host and query: /api/v1/audit.csv"
     )
     method: Literal["GET", "WEBSOCKET"] = "GET"
-    mandate_id: UUID
-    instance_id: UUID | None = None
 
 
 class TicketRead(BaseModel):

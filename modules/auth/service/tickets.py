@@ -15,7 +15,7 @@ from modules.auth.repository import one_time_tokens, standing
 from modules.auth.schemas.api_keys import TicketRead, TicketRequest
 from modules.auth.signed_tokens import AccessTokenClaims
 from modules.shared import clock
-from modules.shared.context import Caller
+from modules.shared.context import RequestContext
 from modules.shared.database import Database
 from modules.shared.ids import SessionId, TokenId, UserId, new_id
 
@@ -37,11 +37,11 @@ class TicketService:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def issue(self, caller: Caller, wanted: TicketRequest) -> TicketRead:
-        """A ticket of the caller's session. What it may open is judged when it is used. Raises InvalidToken."""
+    async def issue(self, context: RequestContext, wanted: TicketRequest) -> TicketRead:
+        """A ticket of this session and mandate. What it may open is judged when it is used. Raises InvalidToken."""
         now = clock.now()
-        token = await standing.find_access_token(caller.db, caller.login.token_id, now)
-        found = await standing.find_session(caller.db, caller.login.session_id, now)
+        token = await standing.find_access_token(context.db, context.login.token_id, now)
+        found = await standing.find_session(context.db, context.login.session_id, now)
         if token is None or found is None:
             raise InvalidToken  # ended since this request began
         secret, expires_at = new_secret(), min(now + LIFETIME, token.expires_at)
@@ -50,16 +50,16 @@ class TicketService:
             "ver": str(found.user.ver),
             "method": wanted.method,
             "path": wanted.path,
-            "mandate_id": str(wanted.mandate_id),
-            "instance_id": str(wanted.instance_id or ""),
+            "mandate_id": str(context.mandate.id),
+            "instance_id": str(context.instance.id) if context.instance else "",
         }
-        caller.db.add(
+        context.db.add(
             Token(
                 id=new_id(),
                 purpose=TICKET,
-                user_id=caller.user.id,
-                session_id=caller.login.session_id,
-                authority=caller.login.authority,
+                user_id=context.user.id,
+                session_id=context.login.session_id,
+                authority=context.login.authority,
                 secret_hash=hash_secret(secret),
                 parent_hash=None,
                 payload=payload,
