@@ -23,6 +23,7 @@ Every request is one of good will: a body that can be accepted, about objects of
 really there. All callers but *anonymous* are signed in, all send the header of the same mandate.
 
 - *viewer*, *member*, *administrator*: members of that mandate with this built-in role.
+- *API key*: a key of the administrator with the scopes `*` and `introspect`.
 - *foreign administrator*: administrator of another mandate, and no member here.
 - *disabled member*: an administrator here whose membership was switched off.
 - *sysadmin flag*: no member anywhere, with the flag. In the mandate they are a visitor without roles.

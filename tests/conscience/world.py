@@ -45,6 +45,7 @@ class Place:
     rule_id: UUID
     assignment_id: UUID
     invitation_id: UUID
+    domain_id: UUID
     provider: str = "google"
     """Not offered here: nobody is sent anywhere."""
 
@@ -198,6 +199,14 @@ class _Builder:
                 email=f"invited@{slug}.test",
                 invited_by=colleague.id,
                 expires_at=later,
+            ),
+            domain_id=await self._insert(
+                "mandate_domains",
+                mandate_id=mandate_id,
+                domain=f"{slug}.test",
+                challenge=f"challenge of {slug}",
+                offered_by=colleague.id,
+                created_at=clock.now(),
             ),
         )
 
