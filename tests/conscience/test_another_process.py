@@ -6,7 +6,7 @@ that both get some. The change is made through the API of this process.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from modules.shared.ids import InstanceId, MandateId, RoleId, new_id
+from tests.support.api_keys import Key, make_key
 from tests.support.commands import Program, environment_for, free_port, started
 from tests.support.gateway import Person, RunningGateway, running_gateway
 from tests.support.postgres import DatabaseUrls, FreshDatabases
@@ -208,3 +209,25 @@ class TestAChangeThroughOneProcess:
         reader = {"role_ids": [str(scene.role_id)]}
         await scene.change(scene.administrator, "PATCH", f"/members/{scene.membership_id}", json=reader)
         assert scene.asked_elsewhere() == {(200, "")}
+
+
+class TestAnApiKey:
+    async def test_ends_in_every_process_at_once(self, scene: Scene) -> None:
+        key, program = await _program(scene)
+        assert program.asked_elsewhere() == {(200, "")}
+        await scene.change(scene.member, "DELETE", f"/users/me/api-keys/{key.id}")
+        assert program.asked_elsewhere() == {_OUT}
+
+    @pytest.mark.parametrize("what", ["a rule", "a membership disabled", "a mandate disabled", "an account disabled"])
+    async def test_loses_in_every_process_what_its_owner_loses(self, scene: Scene, what: str) -> None:
+        _, program = await _program(scene)
+        assert program.asked_elsewhere() == {(200, "")}
+        change, expected = CHANGES[what]
+        await change(scene)
+        assert program.asked_elsewhere() == {expected}
+
+
+async def _program(scene: Scene) -> tuple[Key, Scene]:
+    """The scene as a program of the member sees it."""
+    key = await make_key(scene.here, scene.member, "groups:read")
+    return key, replace(scene, member=replace(scene.member, token=key.secret))
