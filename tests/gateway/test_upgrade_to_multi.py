@@ -115,6 +115,12 @@ class TestUpgradeToMulti:
 
 
 class TestServe:
+    def test_refuses_a_database_of_places_that_is_none(self, installation: Installation) -> None:
+        missing = installation.directory / "City.mmdb"
+        code, said = installation.run("serve", mode="multi", geoip__file=str(missing))
+        assert code == 3
+        assert f"[geoip] file: {missing} cannot be read as a database of places" in said
+
     @pytest.mark.parametrize("arguments", [("--host", "0.0.0.0"), ("--host", "::")])  # noqa: S104  # refused
     def test_refuses_an_address_other_machines_reach(
         self, installation: Installation, arguments: tuple[str, ...]

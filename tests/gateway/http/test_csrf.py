@@ -110,6 +110,16 @@ class TestSingleUserMode:
     def test_lets_our_own_page_load_what_it_needs_without_a_scripted_header(self) -> None:
         assert not refuses("GET", single_user=True, sec_fetch_site="same-origin")
 
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_takes_from_a_program_the_header_no_page_elsewhere_can_send(self, method: str) -> None:
+        assert not refuses(method, single_user=True, x_requested_with="backup")
+        assert refuses(method, single_user=True)
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    @pytest.mark.parametrize("said", [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}])
+    def test_takes_the_header_for_nothing_beside_the_word_of_a_browser(self, method: str, said: dict[str, str]) -> None:
+        assert refuses(method, single_user=True, headers=said, x_requested_with="evil")
+
     async def test_leaves_health_to_whoever_asks(self) -> None:
         async with calling(edge_app(EdgePolicy(PUBLIC_URL, single_user=True))) as client:
             assert (
