@@ -146,6 +146,14 @@ def reset_password(email: str, config: ConfigFile = None, password_file: Passwor
 
 
 @app.command()
+def remove_factors(email: str, config: ConfigFile = None) -> None:
+    """Remove the passkeys, the authenticator app and the backup codes of an account that lost them."""
+    from gateway.commands import accounts
+
+    accounts.remove_factors(_load(config), email)
+
+
+@app.command()
 def upgrade_to_multi(
     email: LocalUsersAddress = None, config: ConfigFile = None, password_file: PasswordFile = None
 ) -> None:

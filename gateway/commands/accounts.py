@@ -11,6 +11,7 @@ from gateway.commands.installation import installation_of
 from gateway.commands.refusals import Refused
 from gateway.settings import Settings
 from modules.auth.service.accounts import AccountService
+from modules.auth.service.factor_administration import FactorAdministration
 from modules.auth.service.local_user import LocalUserService
 from modules.auth.service.password import PasswordService
 from modules.shared.email_address import EmailAddress
@@ -26,6 +27,12 @@ def reset_password(settings: Settings, email: str, password: str) -> None:
     """Replace the password and end all sessions. Raises Refused, UserNotFound or WeakPassword."""
     asyncio.run(_reset_password(settings, _address(email), password))
     typer.echo(f"{email} has a new password; all sessions of the account are ended.")
+
+
+def remove_factors(settings: Settings, email: str) -> None:
+    """Remove the second factors of an account. Raises Refused or UserNotFound."""
+    asyncio.run(_remove_factors(settings, _address(email)))
+    typer.echo(f"{email} has no second factor any more and signs in with the password alone.")
 
 
 def upgrade_to_multi(settings: Settings, email: str | None, password_file: Path | None) -> None:
@@ -63,6 +70,11 @@ async def _create_admin(settings: Settings, email: str, password: str) -> None:
 async def _reset_password(settings: Settings, email: str, password: str) -> None:
     async with installation_of(settings) as installation:
         await installation.services.get(PasswordService).replace_as_operator(email, password)
+
+
+async def _remove_factors(settings: Settings, email: str) -> None:
+    async with installation_of(settings) as installation:
+        await installation.services.get(FactorAdministration).remove_as_operator(email)
 
 
 async def _upgrade_to_multi(settings: Settings, email: str, password: str) -> None:

@@ -43,7 +43,7 @@ def add_second_factors(settings: Settings, services: Services) -> None:
     services.add(SecondFactorSignIn(database, entrance, factors, limits))
     services.add(StepUpService(services.get(SignInService), factors, sessions, limits, audit))
     services.add(OwnFactors())
-    services.add(FactorAdministration(audit, auth))
+    services.add(FactorAdministration(database, audit, auth))
     _announce(services.get(SignInMethods), passkeys_possible=ceremonies.are_possible)
 
 

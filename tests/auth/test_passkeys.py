@@ -384,3 +384,16 @@ class TestKeepingPasskeys:
         browser = Browser(gateway)
         challenge = (await request_options(browser))["challenge"]
         assert challenge not in str(await gateway.sql("SELECT * FROM tokens"))
+
+
+class TestOfferingPasskeys:
+    @pytest.mark.parametrize(("host", "offered"), [("localhost", True), ("127.0.0.1", False)])
+    async def test_needs_a_site_with_a_name(
+        self, database_urls: DatabaseUrls, tmp_path: Path, host: str, offered: bool
+    ) -> None:
+        url = f"http://{host}:8000"
+        async with running_gateway(database_urls, tmp_path, http__public_url=url, **FAST_HASHES) as gateway:
+            found = (await Browser(gateway).get("/auth/methods", headers={"Host": f"{host}:8000"})).json()
+        assert ("passkey" in [way["name"] for way in found["methods"]]) is offered
+        assert ("passkey" in found["second_factors"]) is offered
+        assert {"totp", "backup_code"} <= set(found["second_factors"])

@@ -5,6 +5,8 @@ import asyncio
 import httpx
 import pytest
 
+from modules.auth.errors import UserNotFound
+from modules.auth.service.factor_administration import FactorAdministration
 from tests.auth.factors import half_signed_in, set_up_app, set_up_passkey, signed_in_with_app
 from tests.auth.people import PASSWORD, Browser, Mailbox, audited, signed_in
 from tests.support.gateway import RunningGateway
@@ -262,3 +264,14 @@ class TestRemovingLostFactors:
         await gateway.sql("UPDATE users SET is_sysadmin = true WHERE id = :ada", ada=ada)
         answer = await (await self._administrator(gateway)).delete(f"/admin/users/{ada}/factors")
         assert (answer.status_code, answer.json()["code"]) == (403, "sysadmin_protected")
+
+    async def test_is_open_to_the_operator_when_nobody_else_can(self, gateway: RunningGateway) -> None:
+        owner, _ = await signed_in_with_app(gateway)
+        ada = (await owner.get("/users/me")).json()["id"]
+        await gateway.sql("UPDATE users SET is_sysadmin = true WHERE id = :ada", ada=ada)
+        await gateway.services.get(FactorAdministration).remove_as_operator(ADA)
+        assert (await Browser(gateway).log_in(ADA)).status_code == 200
+        (event,) = await audited(gateway, "factors_removed")
+        assert event["subject_id"] == ada
+        with pytest.raises(UserNotFound):
+            await gateway.services.get(FactorAdministration).remove_as_operator("nobody@example.org")

@@ -266,6 +266,21 @@ class TestResetPassword:
         assert (answer.exit_code, "Traceback" in answer.output) == (1, False)
 
 
+class TestRemoveFactors:
+    def test_removes_those_of_the_account(self, commands: Commands) -> None:
+        commands.run("create-admin", "ada@example.org", "--password-file", "-", stdin=PASSWORD)
+        commands.sql(
+            "INSERT INTO totp_credentials (user_id, sealed_seed, created_at, confirmed_at)"
+            " SELECT id, '', now(), now() FROM users"
+        )
+        answer = commands.run("remove-factors", "ada@example.org")
+        assert (answer.exit_code, commands.sql("SELECT 1 FROM totp_credentials")) == (0, [])
+
+    def test_does_not_know_a_stranger(self, commands: Commands) -> None:
+        answer = commands.run("remove-factors", "ada@example.org")
+        assert (answer.exit_code, "Traceback" in answer.output) == (1, False)
+
+
 class TestTheMasterKeyFile:
     def test_is_asked_back_when_it_is_gone_and_never_replaced(self, commands: Commands) -> None:
         commands.run("create-admin", "ada@example.org", "--password-file", "-", stdin=PASSWORD)

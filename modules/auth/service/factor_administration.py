@@ -1,5 +1,6 @@
 """A person's factors together: listed by themselves, taken along, and removed for whoever lost them."""
 
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import SysadminProtected, UserNotFound
@@ -12,6 +13,7 @@ from modules.auth.service.recent import demand_recent
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller, RequestContext
+from modules.shared.database import Database
 from modules.shared.ids import UserId
 
 
@@ -43,7 +45,8 @@ class OwnFactors:
 class FactorAdministration:
     """Helps a person who lost their factors, through the role `sysadmin`. Holders of the flag are out of its reach."""
 
-    def __init__(self, audit: AuditLog, settings: AuthSettings) -> None:
+    def __init__(self, database: Database, audit: AuditLog, settings: AuthSettings) -> None:
+        self._database = database
         self._audit = audit
         self._settings = settings
 
@@ -58,9 +61,22 @@ class FactorAdministration:
             raise UserNotFound
         if user.is_sysadmin and not context.user.is_sysadmin:
             raise SysadminProtected
-        removed = await second_factors.remove_all(context.db, user_id)
-        await one_time_tokens.revoke_open(context.db, user_id, (PENDING_SIGN_IN,), clock.now())
+        await self._remove(context.db, user_id, by=context)
+
+    async def remove_as_operator(self, email: str) -> None:
+        """For the command line, when nobody else can help. Raises UserNotFound."""
+        async with self._database.system_session() as session:
+            account = await users.find_account(session, email)
+            user = await users.lock_user(session, account.user.id) if account else None
+            if user is None:
+                raise UserNotFound
+            await self._remove(session, UserId(user.id), by=None)
+
+    async def _remove(self, session: AsyncSession, user_id: UserId, *, by: RequestContext | None) -> None:
+        removed = await second_factors.remove_all(session, user_id)
+        await one_time_tokens.revoke_open(session, user_id, (PENDING_SIGN_IN,), clock.now())
         if removed:
+            concerned = None if by else user_id
             subject = Subject("user", user_id)
-            self._audit.record(context.db, "factors_removed", by=context, subject=subject)
-            await send_notice(context.db, user_id, Notice.FACTORS_REMOVED)
+            self._audit.record(session, "factors_removed", by=by, subject=subject, user_id=concerned)
+            await send_notice(session, user_id, Notice.FACTORS_REMOVED)
