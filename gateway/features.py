@@ -37,6 +37,7 @@ from modules.mandates.endpoints import (
     instance_access,
     instances,
     invitations,
+    domains,
     members,
 )
 from modules.mandates.endpoints import (
@@ -46,6 +47,8 @@ from modules.mandates.service.erasure import erasure_tasks
 from modules.mandates.service.invitation_mails import invitation_tasks
 from modules.rbac import permissions as rbac
 from modules.rbac.endpoints import context, decisions, entries, global_roles, role_holders, roles
+from modules.mandates.service.domain_checks import domain_tasks
+from modules.mandates.service.domain_mails import domain_mail_tasks
 from modules.rbac.service.entries import entry_tasks
 from modules.rbac.service.entry_mails import entry_mail_tasks
 from modules.rbac.service.scheduled_grants import rbac_tasks
@@ -63,6 +66,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     instances.router,
     instance_access.router,
     administration.router,
+    domains.router,
+    domains.joining_router,
     roles.router,
     role_holders.router,
     global_roles.router,
@@ -101,3 +106,5 @@ TASKS: tuple[TaskRegistry, ...] = (
     erasure_tasks,
     idempotency_tasks,
 )
+    domain_tasks,
+    domain_mail_tasks,

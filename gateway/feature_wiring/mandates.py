@@ -4,8 +4,11 @@ from gateway.settings import Settings
 from modules.audit.service import AuditLog
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.one_time_tokens import OneTimeTokens
+from modules.mandates.domain_records import DomainRecords
 from modules.mandates.service.administration import MandateAdministration
 from modules.mandates.service.beginnings import MandateBeginnings
+from modules.mandates.service.domain_checks import DomainChecks
+from modules.mandates.service.domains import DomainService
 from modules.mandates.service.erasure import MandateErasures
 from modules.mandates.service.groups import GroupService
 from modules.mandates.service.instance_access import InstanceAccessService
@@ -13,12 +16,13 @@ from modules.mandates.service.instances import InstanceService
 from modules.mandates.service.invitation_acceptance import InvitationAcceptance
 from modules.mandates.service.invitation_mails import InvitationMails
 from modules.mandates.service.invitations import InvitationService
+from modules.mandates.service.joining import JoiningService
 from modules.mandates.service.mandates import MandateService
 from modules.mandates.service.members import MemberService
 from modules.rbac.service.beginnings import RoleBeginnings
 from modules.rbac.service.endings import RoleEndings
 from modules.shared.database import Database
-from modules.shared.grants import Administrators, GrantGuard, RoleGrants
+from modules.shared.grants import Administrators, GrantGuard, RoleGrants, RoleOffers
 from modules.shared.mail import Mailer
 from modules.shared.services import Services
 
@@ -43,4 +47,17 @@ def add_mandates(settings: Settings, services: Services) -> None:
     services.add(InvitationMails(mailer, tokens, product=product, public_url=public_url))
     beginnings = services.add(MandateBeginnings(role_beginnings, audit))
     services.add(MandateAdministration(beginnings, invitations, audit, deletion_grace=grace))
+    _add_domains(settings, services)
     services.add(MandateErasures(database, audit, [RoleEndings()]))
+
+
+def _add_domains(settings: Settings, services: Services) -> None:
+    database, audit = services.get(Database), services.get(AuditLog)
+    guard: GrantGuard = services.get(GrantGuard)  # type: ignore[type-abstract]  # offered under the protocol
+    roles: RoleGrants = services.get(RoleGrants)  # type: ignore[type-abstract]
+    offers: RoleOffers = services.get(RoleOffers)  # type: ignore[type-abstract]
+    administrators: Administrators = services.get(Administrators)  # type: ignore[type-abstract]
+    records = DomainRecords(settings.mandates.dns_resolver)
+    services.add(DomainService(database, offers, records, audit, recent_login=settings.auth.recent_login))
+    services.add(JoiningService(database, guard, roles, offers, audit))
+    services.add(DomainChecks(database, records, administrators, audit))

@@ -13,12 +13,13 @@ from modules.rbac.service.global_roles import GlobalRoleService
 from modules.rbac.service.grant_guard import RbacGrantGuard
 from modules.rbac.service.installation_roles import InstallationRoles
 from modules.rbac.service.role_holders import RoleHolders
+from modules.rbac.service.role_offers import OfferedRoles
 from modules.rbac.service.roles import RoleService
 from modules.rbac.service.scheduled_grants import ScheduledGrants
 from modules.rbac.service.uses import SysadminUses
 from modules.shared.catalogue import ItemCatalogue
 from modules.shared.database import Database
-from modules.shared.grants import Administrators, GrantGuard, MandateProvisioning, RoleGrants
+from modules.shared.grants import Administrators, GrantGuard, MandateProvisioning, RoleGrants, RoleOffers
 from modules.shared.services import Services
 
 
@@ -32,6 +33,7 @@ def add_rights(settings: Settings, services: Services) -> None:
     installation = InstallationRoles(catalogue, audit.root_mandate_id, settings.auth.recent_login)
     assignments = RoleAssignments(installation)
     services.add(assignments, as_=RoleGrants)
+    services.add(OfferedRoles(guard, assignments, audit.root_mandate_id, catalogue), as_=RoleOffers)
     administrators = MandateAdministrators(catalogue)
     services.add(administrators, as_=Administrators)
     beginnings = services.add(RoleBeginnings(catalogue, audit.root_mandate_id))

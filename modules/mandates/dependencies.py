@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from modules.mandates.service.administration import MandateAdministration
+from modules.mandates.service.domains import DomainService
 from modules.mandates.service.groups import GroupService
 from modules.mandates.service.instance_access import InstanceAccessService
 from modules.mandates.service.instances import InstanceService
 from modules.mandates.service.invitation_acceptance import InvitationAcceptance
 from modules.mandates.service.invitations import InvitationService
+from modules.mandates.service.joining import JoiningService
 from modules.mandates.service.mandates import MandateService
 from modules.mandates.service.members import MemberService
 from modules.shared import services
@@ -39,6 +41,11 @@ MayCreateInvitations = Annotated[RequestContext, require("invitations", Action.C
 MayUpdateInvitations = Annotated[RequestContext, require("invitations", Action.UPDATE)]
 MayDeleteInvitations = Annotated[RequestContext, require("invitations", Action.DELETE)]
 
+MayReadDomains = Annotated[RequestContext, require("domains", Action.READ)]
+MayCreateDomains = Annotated[RequestContext, require("domains", Action.CREATE)]
+MayUpdateDomains = Annotated[RequestContext, require("domains", Action.UPDATE)]
+MayDeleteDomains = Annotated[RequestContext, require("domains", Action.DELETE)]
+
 MayReadGroups = Annotated[RequestContext, require("groups", Action.READ)]
 MayCreateGroups = Annotated[RequestContext, require("groups", Action.CREATE)]
 MayUpdateGroups = Annotated[RequestContext, require("groups", Action.UPDATE)]
@@ -58,6 +65,8 @@ Mandates = Annotated[MandateService, service(MandateService)]
 Members = Annotated[MemberService, service(MemberService)]
 Invitations = Annotated[InvitationService, service(InvitationService)]
 Acceptance = Annotated[InvitationAcceptance, service(InvitationAcceptance)]
+Domains = Annotated[DomainService, service(DomainService)]
+Joining = Annotated[JoiningService, service(JoiningService)]
 Groups = Annotated[GroupService, service(GroupService)]
 Instances = Annotated[InstanceService, service(InstanceService)]
 Accesses = Annotated[InstanceAccessService, service(InstanceAccessService)]

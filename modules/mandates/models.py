@@ -101,6 +101,40 @@ class InstanceAccess(Base):
     created_at: Mapped[datetime] = mapped_column(_Moment)
 
 
+class MandateDomain(Base):
+    """A mail domain whose people may join by themselves, once `challenge` was found in its DNS.
+
+    `role_id` is what they get, on the word of `offered_by`; None is no role. Proven while `verified_at` is set.
+    """
+
+    __tablename__ = "mandate_domains"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    mandate_id: Mapped[UUID]
+    domain: Mapped[str]
+    challenge: Mapped[str]
+    role_id: Mapped[UUID | None]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    offered_by: Mapped[UUID]
+    verified_at: Mapped[datetime | None] = mapped_column(_Moment)
+    checked_at: Mapped[datetime | None] = mapped_column(_Moment)
+    check_after: Mapped[datetime | None] = mapped_column(_Moment)
+    failures: Mapped[int] = mapped_column(default=0)
+    suspended_at: Mapped[datetime | None] = mapped_column(_Moment)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(_Moment)
+
+
+class RemovedMember(Base):
+    """Somebody else ended this person's membership: they come back by invitation only."""
+
+    __tablename__ = "removed_members"
+
+    mandate_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+    removed_at: Mapped[datetime] = mapped_column(_Moment)
+
+
 class Invitation(Base):
     """An offer of membership to whoever proves to own `email`.
 

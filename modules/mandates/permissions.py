@@ -17,6 +17,7 @@ MANDATE = Item(
 )
 MEMBERS = Item("members", _RESOURCE, Reach.MANDATE, Text(en="Members", de="Mitglieder"), CRUD)
 INVITATIONS = Item("invitations", _RESOURCE, Reach.MANDATE, Text(en="Invitations", de="Einladungen"), CRUD)
+DOMAINS = Item("domains", _RESOURCE, Reach.MANDATE, Text(en="Mail domains", de="Mail-Domains"), CRUD)
 GROUPS = Item("groups", _RESOURCE, Reach.MANDATE, Text(en="Groups", de="Gruppen"), CRUD)
 INSTANCES = Item("instances", _RESOURCE, Reach.MANDATE, Text(en="Feature instances", de="Feature-Instanzen"), CRUD)
 ALL_MANDATES = Item(
@@ -27,4 +28,4 @@ ALL_MANDATES = Item(
     CRUD,
 )
 
-ITEMS = (MANDATE, MEMBERS, INVITATIONS, GROUPS, INSTANCES, ALL_MANDATES)
+ITEMS = (MANDATE, MEMBERS, INVITATIONS, DOMAINS, GROUPS, INSTANCES, ALL_MANDATES)

@@ -74,6 +74,14 @@ class Login(NamedTuple):
         """
         return own_address if self.authority in _OWN_WAYS_IN else self.proven_email
 
+    def itself_proved(self, own_address: str) -> str | None:
+        """The mail address that this very sign-in proved, if any.
+
+        A password proves none. A mail of ours proves the account's, as long as the account keeps it.
+        """
+        left = self.authority in _OWN_WAYS_IN and self.proven_email != own_address
+        return None if left else self.proven_email
+
     def is_recent(self, within: timedelta, now: datetime | None = None) -> bool:
         """Whether the person proved themselves at most `within` ago; a refresh does not count, nor does an API key."""
         return self.key is None and (now or datetime.now(UTC)) - self.authenticated_at <= within

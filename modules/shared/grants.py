@@ -103,6 +103,21 @@ class RoleGrants(Protocol):
         ...
 
 
+class RoleOffers(Protocol):
+    """Judges roles that people will be given later, without anybody looking."""
+
+    async def require_offerable(
+        self, session: AsyncSession, mandate_id: MandateId, role_id: RoleId, *, offered_by: UserId, needs: Need
+    ) -> None:
+        """Check a role for newcomers whom nobody has chosen; locks the mandate until the transaction ends.
+
+        Raises RoleNotAssignable (422) for one that cannot be given here, RoleNotOfferable (422) for one that answers
+        for who may do what, EscalationRefused (403) for rights that `offered_by` does not have (any more), and
+        PermissionDenied (403) when they may not do what `needs` says.
+        """
+        ...
+
+
 class Administrators(Protocol):
     """Who can put a mandate right again (authorization.md, section 6)."""
 

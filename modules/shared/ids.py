@@ -13,6 +13,7 @@ MembershipId = NewType("MembershipId", UUID)
 GroupId = NewType("GroupId", UUID)
 InstanceId = NewType("InstanceId", UUID)
 InvitationId = NewType("InvitationId", UUID)
+DomainId = NewType("DomainId", UUID)
 RoleId = NewType("RoleId", UUID)
 RuleId = NewType("RuleId", UUID)
 

@@ -140,16 +140,21 @@ class House:
         )
 
 
+async def furnished(gateway: RunningGateway) -> House:
+    """The house in a running gateway."""
+    mandate, foreign = await gateway.mandate("acme", "Acme"), await gateway.mandate("other", "Other")
+    administrator = await gateway.person("ada@example.org")
+    member = await gateway.person("mia@example.org")
+    stranger = await gateway.person("sam@example.org")
+    operator = await gateway.person("op@example.org", sysadmin=True)
+    await gateway.join(administrator, mandate, "administrator")
+    membership = await gateway.join(member, mandate, "member")
+    await gateway.join(stranger, foreign, "administrator")
+    await gateway.join(operator, await gateway.root(), "sysadmin")
+    return House(gateway, mandate, administrator, member, membership, foreign, stranger, operator)
+
+
 @pytest.fixture
 async def house(database_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[House]:
     async with running_gateway(database_urls, tmp_path) as gateway:
-        mandate, foreign = await gateway.mandate("acme", "Acme"), await gateway.mandate("other", "Other")
-        administrator = await gateway.person("ada@example.org")
-        member = await gateway.person("mia@example.org")
-        stranger = await gateway.person("sam@example.org")
-        operator = await gateway.person("op@example.org", sysadmin=True)
-        await gateway.join(administrator, mandate, "administrator")
-        membership = await gateway.join(member, mandate, "member")
-        await gateway.join(stranger, foreign, "administrator")
-        await gateway.join(operator, await gateway.root(), "sysadmin")
-        yield House(gateway, mandate, administrator, member, membership, foreign, stranger, operator)
+        yield await furnished(gateway)

@@ -361,6 +361,37 @@ CREATE TABLE invitations (
 );
 CREATE INDEX invitations_mandate ON invitations (mandate_id, created_at);
 
+-- A mail domain whose people may join by themselves, with the role that `offered_by` may give. It is proven while `verified_at` is set,
+-- by one mandate of the installation at most; whoever lost the proof can prove it again.
+CREATE TABLE mandate_domains (
+    id uuid PRIMARY KEY,
+    mandate_id uuid NOT NULL REFERENCES mandates,
+    domain text NOT NULL,
+    challenge text NOT NULL,
+    role_id uuid,
+    enabled boolean NOT NULL DEFAULT true,
+    offered_by uuid NOT NULL,
+    verified_at timestamptz,
+    checked_at timestamptz,
+    check_after timestamptz,
+    failures integer NOT NULL DEFAULT 0,
+    suspended_at timestamptz,
+    version integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (mandate_id, domain)
+);
+CREATE UNIQUE INDEX mandate_domains_one_owner ON mandate_domains (domain) WHERE verified_at IS NOT NULL;
+CREATE INDEX mandate_domains_due ON mandate_domains (check_after) WHERE verified_at IS NOT NULL;
+
+-- Whose membership somebody else ended: no domain lets them in again, an invitation does.
+CREATE TABLE removed_members (
+    mandate_id uuid NOT NULL REFERENCES mandates,
+    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+    removed_at timestamptz NOT NULL,
+    PRIMARY KEY (mandate_id, user_id)
+);
+CREATE INDEX removed_members_user ON removed_members (user_id);
+
 -- ── roles ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Global roles belong to the root mandate and carry scope = 'global'. `key` names the built-in ones.
@@ -610,6 +641,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON password_credentials, devices, identitie
 GRANT SELECT, INSERT, UPDATE, DELETE ON memberships, groups, group_members, feature_instances, instance_access, invitations, roles, access_rules,
     role_assignments, scheduled_grants TO mandate_app;
 GRANT SELECT, INSERT, UPDATE ON sysadmin_entries TO mandate_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON mandate_domains, removed_members TO mandate_app, mandate_system;
 GRANT SELECT, INSERT ON audit_events, audit_subjects TO mandate_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, sessions, access_tokens, tokens, api_keys, registrations, signing_keys,
@@ -639,6 +671,8 @@ END $$;
 
 SELECT mandate_protect(name::regclass) FROM unnest(ARRAY['memberships', 'groups', 'group_members', 'feature_instances', 'instance_access',
     'invitations', 'roles', 'access_rules', 'role_assignments', 'scheduled_grants', 'sysadmin_entries', 'audit_events', 'audit_subjects']) AS name;
+
+SELECT mandate_protect('mandate_domains'), mandate_protect('removed_members');
 
 -- What the authorisation statement reads.
 CREATE POLICY authorisation ON memberships FOR SELECT TO mandate_auth USING (true);

@@ -15,7 +15,9 @@ from modules.mandates.models import (
     InstanceAccess,
     Invitation,
     Mandate,
+    MandateDomain,
     Membership,
+    RemovedMember,
 )
 from modules.shared.context import Caller, RequestContext
 from modules.shared.ids import MandateId
@@ -78,6 +80,11 @@ async def find(session: AsyncSession, mandate_id: MandateId) -> Mandate | None:
     return await session.scalar(select(Mandate).where(Mandate.id == mandate_id))
 
 
+async def hold(session: AsyncSession, mandate_id: MandateId) -> Mandate | None:
+    """A mandate by id; until the transaction ends its rights and domains change by nobody else."""
+    return await session.scalar(select(Mandate).where(Mandate.id == mandate_id).with_for_update(key_share=True))
+
+
 # ── of the installation: these need a session that works across mandates ──────────────────────────────────────────────
 
 
@@ -127,7 +134,16 @@ async def lock_due(session: AsyncSession, mandate_id: MandateId, now: datetime) 
 
 async def erase(session: AsyncSession, mandate: Mandate) -> None:
     """Delete a mandate and everything this feature keeps of it; other features have deleted theirs."""
-    for rows in (InstanceAccess, GroupMember, Group, FeatureInstance, Invitation, Membership):
+    for rows in (
+        InstanceAccess,
+        GroupMember,
+        Group,
+        FeatureInstance,
+        Invitation,
+        MandateDomain,
+        RemovedMember,
+        Membership,
+    ):
         await session.execute(delete(rows).where(rows.mandate_id == mandate.id))
     await session.delete(mandate)
     await session.flush()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, DateTime, String, Uuid, column, func, or_, select, table
+from sqlalchemy import ARRAY, ColumnElement, DateTime, Row, String, Uuid, column, func, or_, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.shared.context import Login
@@ -62,6 +62,12 @@ async def find(session: AsyncSession, user_id: UserId) -> Person | None:
 async def find_by_email(session: AsyncSession, email: str) -> Person | None:
     """The user of this address, unless disabled."""
     return await _find(session, PEOPLE.c.email == email)
+
+
+async def find_reader(session: AsyncSession, user_id: UserId) -> Row[str, str | None] | None:
+    """(email, language) to write a mail to; None for who is disabled."""
+    wanted = select(PEOPLE.c.email, PEOPLE.c.language).where(PEOPLE.c.id == user_id, PEOPLE.c.state != "disabled")
+    return (await session.execute(wanted)).one_or_none()
 
 
 async def live_sign_ins(session: AsyncSession, user_ids: Iterable[UserId]) -> Sequence[tuple[str, Login]]:

@@ -16,7 +16,7 @@ from modules.mandates.errors import (
 )
 from modules.mandates.models import Invitation, Membership
 from modules.mandates.permissions import INVITATIONS
-from modules.mandates.repository import groups, invitations, mandates, memberships
+from modules.mandates.repository import groups, invitations, mandates, memberships, removals
 from modules.mandates.schemas.mandates import MandateChoice
 from modules.mandates.service.invitations import INVITATION, named_in
 from modules.shared import clock
@@ -86,7 +86,7 @@ class InvitationAcceptance:
         invitation = await invitations.find_open(session, mandate_id, invitation_id, clock.now(), lock=True)
         if invitation is None:
             raise InvitationNotFound(pointer="/token")
-        if invitation.email != caller.user.email:
+        if invitation.email not in {caller.user.email, caller.login.itself_proved(caller.user.email)}:
             raise InvitationForSomebodyElse
         if await memberships.find_of(session, mandate_id, caller.user.id) is not None:
             raise AlreadyAMember
@@ -101,6 +101,7 @@ class InvitationAcceptance:
         except (Forbidden, Unprocessable) as refusal:
             raise InvitationStale from refusal
         invitation.accepted_at, invitation.accepted_by = clock.now(), caller.user.id
+        await removals.forget(session, MandateId(invitation.mandate_id), caller.user.id)
 
     async def _join_as_promised(self, session: AsyncSession, caller: Caller, invitation: Invitation) -> None:
         mandate_id, inviter = MandateId(invitation.mandate_id), UserId(invitation.invited_by)

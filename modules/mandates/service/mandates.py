@@ -27,7 +27,7 @@ class MandateService:
     async def list_own(self, caller: Caller, paging: PageQuery) -> Page[MandateChoice]:
         """The mandates the caller is an active member of, by name."""
         found, cursor = await repository.list_enterable(caller, paging)
-        return Page(items=[_choice(mandate, caller) for mandate in found], next_cursor=cursor)
+        return Page(items=[choice_of(mandate, caller) for mandate in found], next_cursor=cursor)
 
     async def includes(self, caller: Caller, mandate_id: MandateId) -> bool:
         """Whether the caller is an active member of the mandate; asked outside any mandate."""
@@ -81,7 +81,8 @@ class MandateService:
             self._audit.record(context.db, "mandate_changed", by=context, subject=subject, details=changes)
 
 
-def _choice(mandate: Mandate, caller: Caller) -> MandateChoice:
+def choice_of(mandate: Mandate, caller: Caller) -> MandateChoice:
+    """The mandate as somebody who may enter it chooses it."""
     choice = MandateChoice.model_validate(mandate)
     if mandate.login_policy is not None:
         wanted = LoginPolicy.model_validate(mandate.login_policy).unmet(caller.login, caller.user.email)

@@ -6,7 +6,7 @@ from modules.audit.service import AuditLog, Subject
 from modules.mandates.errors import AlreadyAMember, InvitationNeeded, MemberNotFound, UserNotFound
 from modules.mandates.models import Membership
 from modules.mandates.repository import memberships as repository
-from modules.mandates.repository import people
+from modules.mandates.repository import people, removals
 from modules.mandates.repository.memberships import Member, MemberFilter
 from modules.mandates.schemas.members import MemberCreate, MemberPatch, MemberRead
 from modules.mandates.service.periods import refuse_own_period, require_period
@@ -64,6 +64,7 @@ class MemberService:
             require_period(membership)
             context.db.add(membership)
             await context.db.flush()
+            await removals.forget(context.db, context.mandate.id, person.id)
             await self._set_roles(context, membership, [RoleId(role_id) for role_id in wanted.role_ids])
         self._record(context, "member_added", membership, wanted.model_dump(mode="json", exclude={"user_id"}))
         return (await self._read(context, [Member(membership, person.email, person.display_name, person.avatar_url)]))[
@@ -105,6 +106,8 @@ class MemberService:
             require_version(membership.version, expected)
             await context.db.delete(membership)
             await context.db.flush()
+        if membership.user_id != context.user.id:
+            await removals.remember(context.db, context.mandate.id, UserId(membership.user_id), clock.now())
         self._record(context, "member_removed", membership, {})
 
     async def _find(self, context: RequestContext, membership_id: MembershipId) -> Member:

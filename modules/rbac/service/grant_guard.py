@@ -6,7 +6,7 @@ actor had. That is more reading than a check per kind of change would need, and 
 forgotten.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -34,6 +34,7 @@ from modules.shared.catalogue import ItemCatalogue
 from modules.shared.database import Database
 from modules.shared.grants import Need, rights_may_change
 from modules.shared.ids import GroupId, InstanceId, MandateId, UserId
+from modules.shared.rules import RoleBinding
 
 
 class RbacGrantGuard:
@@ -52,20 +53,12 @@ class RbacGrantGuard:
         before = await read_holdings(session, mandate_id)
         comparison = _Comparison(before, now)
         held = await self._held_by_actor(session, comparison, mandate_id, actor_id, needs)
-        if needs is not None and comparison.table(before, held[None]).level(needs.item, needs.action) < needs.level:
-            raise PermissionDenied(context=needs.item.kind, item=needs.item.path, action=needs.action)
+        comparison.demand(held[None], needs)
         with rights_may_change(session, "guarded"):
             yield
             await session.flush()
         comparison.after = await read_holdings(session, mandate_id, before.compiled)
-        # Under the caps as they are now: to lift a lock takes the right it lowers, which under the lock nobody has.
-        actor = Actor(
-            {
-                place: within_key(session, comparison.table(comparison.after, bindings))
-                for place, bindings in held.items()
-            },
-            before.groups.get(actor_id, frozenset()),
-        )
+        actor = comparison.actor(session, actor_id, held)
         escalations = [
             *find_escalations(comparison.holders(actor_id), actor, self._catalogue),
             *self._exposures(comparison, actor),
@@ -74,6 +67,25 @@ class RbacGrantGuard:
             raise escalation_refused(escalations[0])
         if self._administrators(comparison, before) and not self._administrators(comparison, comparison.after):
             raise LastAdministrator
+
+    async def require_givable(
+        self, session: AsyncSession, mandate_id: MandateId, actor_id: UserId, role: RoleBinding, needs: Need
+    ) -> EffectiveTable:
+        """Raise what `change` would if the actor gave this role alone to a newcomer now; what the newcomer would have.
+
+        The mandate stays locked until the transaction ends.
+        """
+        now = await lock_mandate(session, mandate_id)
+        holdings = await read_holdings(session, mandate_id)
+        comparison = _Comparison(holdings, now)
+        held = await self._held_by_actor(session, comparison, mandate_id, actor_id, needs)
+        comparison.demand(held[None], needs)
+        holdings.compiled.update(await compile_bound(session, [role], holdings.compiled))
+        given = comparison.table(holdings, frozenset({role}))
+        actor = comparison.actor(session, actor_id, held)
+        for escalation in find_escalations([Holder(EMPTY_TABLE, given)], actor, self._catalogue):
+            raise escalation_refused(escalation)
+        return given
 
     async def _held_by_actor(
         self,
@@ -134,6 +146,18 @@ class _Comparison:
             compiled = self.before.compiled | holdings.compiled
             table = self._tables[key] = EffectiveTable(bindings, compiled, holdings.caps)
         return table
+
+    def demand(self, held: Bindings, needs: Need | None) -> None:
+        """Raise PermissionDenied unless who held these roles before the change was allowed what it takes."""
+        if needs is not None and self.table(self.before, held).level(needs.item, needs.action) < needs.level:
+            raise PermissionDenied(context=needs.item.kind, item=needs.item.path, action=needs.action)
+
+    def actor(self, session: AsyncSession, actor_id: UserId, held: Mapping[InstanceId | None, Bindings]) -> Actor:
+        """Who held these roles before the change, under the caps as they are now: to lift a lock takes the right it
+        lowers, which under the lock nobody has.
+        """
+        tables = {place: within_key(session, self.table(self.after, bindings)) for place, bindings in held.items()}
+        return Actor(tables, self.before.groups.get(actor_id, frozenset()))
 
     def tables_after(self, user: UserId, place: InstanceId | None) -> Iterable[EffectiveTable]:
         """What the user has there after the change, now and later."""
