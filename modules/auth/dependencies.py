@@ -23,7 +23,9 @@ from modules.shared.guards import authorizer
 
 
 class Credential(NamedTuple):
-    """A token whose signature and time hold, and what it claims; of a ticket only the claims. `local`: this process holds it, nobody sent it."""
+    """A token whose signature and time hold, and what it claims; of a ticket only the claims. `local`: this process
+    holds it, nobody sent it.
+    """
 
     token: str
     claims: AccessTokenClaims
