@@ -6,8 +6,8 @@ import asyncpg
 
 _NOTES = {"audit_events", "audit_subjects"}
 """Written also for requests that were refused, and in the background; not what anybody works with."""
-_NOTED_COLUMNS = ["last_seen_at", "idle_expires_at", "confirmed_generation"]
-"""Of sessions: that they were used."""
+_NOTED_COLUMNS = ["last_seen_at", "idle_expires_at", "confirmed_generation", "last_used_at"]
+"""Of sessions and API keys: that they were used."""
 _TABLES = """
     SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relname AS bare
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
