@@ -101,6 +101,18 @@ class TestHit:
             answers = await asyncio.gather(*(passes(limits, Limit("storm", 10, 60), "a") for _ in range(100)))
         assert sum(answers) == 10
 
+    async def test_looks_without_counting_and_counts_without_refusing(self, uri: str) -> None:
+        async with limits_on(uri) as limits:
+            for _ in range(3):
+                await limits.check(THREE_A_MINUTE, "a")
+                await limits.count(THREE_A_MINUTE, "a")
+            await limits.count(THREE_A_MINUTE, "a")
+            with pytest.raises(TooManyRequests) as refusal:
+                await limits.check(THREE_A_MINUTE, "a")
+            assert refusal.value.retry_after is not None
+            assert 1 <= refusal.value.retry_after <= 60
+            await limits.check(THREE_A_MINUTE, "b")
+
     async def test_makes_each_failure_wait_longer(self, uri: str) -> None:
         delay = GrowingDelay("account", free=1, longest=60)
         async with limits_on(uri) as limits:

@@ -79,11 +79,10 @@ class MagicLinkSignIn:
         else:
             token = await self._by_code(visitor, proof.code or "", asked_by, device_secret)
         user = await self._use(visitor, token, proof.set_up_code)
-        email = user.email
-        await registrations.drop_for(visitor.db, email)
+        await registrations.drop_for(visitor.db, user.email)
         subject = Subject("token", token.id)
         self._audit.record(visitor.db, "magic_link_used", by=visitor, user_id=UserId(user.id), subject=subject)
-        shown = SignInProof(MAGIC_LINK, (ONE_TIME,), email=email)
+        shown = SignInProof(MAGIC_LINK, (ONE_TIME,), email=user.email)
         return await self._entrance.admit(visitor, user, shown, device_secret=device_secret)
 
     async def _by_link(
@@ -130,8 +129,9 @@ class MagicLinkSignIn:
     async def _use(self, visitor: Visitor, token: Token, set_up_code: str | None) -> User:
         """The locked user of the link's address, the link used up. Of several at once exactly one gets it."""
         email = token.payload["email"]
-        user_id = await users.find_id(visitor.db, email)
-        if user_id is None:
+        async with self._database.session() as session:
+            user_id = await users.find_id(session, email)
+        if user_id is None:  # before the request's own transaction: nothing waits for a second connection holding one
             user_id = await self._sign_up(visitor, token, set_up_code)
         else:
             await _consume(visitor.db, token)

@@ -44,10 +44,10 @@ class MagicLinkService:
         if not self._settings.magic_link:
             raise MagicLinkOff
         await self._limits.attempt_from(visitor.client)
+        may_sign_up = await self._policy.admits(wanted.email, wanted.invitation)
         db, now, email = visitor.db, clock.now(), wanted.email
         known = device_secret is not None and await devices.is_known_to(db, hash_secret(device_secret), email)
         await self._limits.mail_to(email, known_browser=known)
-        may_sign_up = await self._policy.admits(email, wanted.invitation)
         user_id = await users.find_id(db, email)
         await magic_links.replace_in_flow(db, flow_name(flow), now)
         token_id = one_time_tokens.add(
