@@ -4,9 +4,17 @@ import { choices, place, session, tellOtherTabs } from "./tab.js";
 import { text } from "./texts.js";
 
 const API = "/api/v1";
-const OPEN = `${API}/auth/`;
 const EARLY = 15_000;
 const RENEWAL = "mandate-renewal";
+
+/** What people ask before they have signed in: no session is renewed for it, and its 401 speaks of what they showed. */
+const OPEN = new RegExp(
+  `^${API}/auth/(?:(?:methods|login|refresh|logout|register|[^/]+/login)$` +
+    "|(?:password-reset|email|magic-link|second-factor|passkeys/sign-in)(?:/|$))",
+);
+
+/** A 401 with another code speaks of a proof that was shown, not of the session. */
+const SESSION_OVER = ["unauthenticated", "invalid_token", "credential_conflict"];
 
 /** A refusal (RFC 9457), or a server that did not answer. */
 export class Refusal extends Error {
@@ -16,7 +24,18 @@ export class Refusal extends Error {
     this.code = problem.code;
     this.requestId = problem.request_id;
     this.places = problem.errors;
+    this.problem = problem;
   }
+}
+
+/** The person changed their mind; there is nothing to show. */
+export class Cancelled extends Error {}
+
+let askWhoIsThere = async () => false;
+
+/** Have `ask(factors)` called when an operation wants a recent sign-in. It answers whether the person proved it. */
+export function onStepUp(ask) {
+  askWhoIsThere = ask;
 }
 
 /** Call an operation of the gateway. Answers the parsed body, or null when there is none. Throws Refusal. */
@@ -24,15 +43,39 @@ export function call(method, path, body) {
   return request(method, `${API}${path}`, body);
 }
 
-/** Call any route of this server in the tab's mandate, with a token renewed when it is about to run out, or has. */
+/** Call any route of this server in the tab's mandate. What asks for a recent sign-in is called again after one. */
 export async function request(method, path, body) {
-  if (path.startsWith(OPEN)) return parsed(await send(method, path, body));
+  try {
+    return await attempt(method, path, body);
+  } catch (error) {
+    if (error.code !== "step_up_required") throw error;
+    if (!(await askWhoIsThere(error.problem.factors || []))) throw new Cancelled();
+    return attempt(method, path, body);
+  }
+}
+
+/** With a token renewed when it is about to run out, or has. */
+async function attempt(method, path, body) {
+  if (session.local || OPEN.test(path)) return parsed(await send(method, path, body));
   if (session.expires - EARLY < Date.now()) await renew(() => session.expires - EARLY >= Date.now());
   const asked = Date.now();
-  let answer = await send(method, path, body);
-  if (answer.status === 401 && (await renew(() => session.renewed >= asked))) answer = await send(method, path, body);
-  if (answer.status === 401) session.forget();
-  return parsed(answer);
+  try {
+    return await parsed(await send(method, path, body));
+  } catch (error) {
+    if (!isOver(error) || !(await renew(() => session.renewed >= asked))) throw forgetting(error);
+  }
+  return parsed(await send(method, path, body)).catch((error) => {
+    throw forgetting(error);
+  });
+}
+
+function isOver(error) {
+  return error.status === 401 && (SESSION_OVER.includes(error.code) || error.code === "http_401");
+}
+
+function forgetting(error) {
+  if (isOver(error)) session.forget();
+  return error;
 }
 
 /** Renew the session: one tab asks, and the others wait for it. False when the session is over. */
@@ -40,7 +83,7 @@ async function renew(isDone) {
   const outcome = await navigator.locks.request(RENEWAL, { ifAvailable: true }, async (lock) => {
     if (!lock) return "elsewhere";
     if (!session.known || isDone()) return session.known;
-    const answer = await send("POST", `${OPEN}refresh`);
+    const answer = await send("POST", `${API}/auth/refresh`);
     if (answer.ok) await parsed(answer);
     return answer.ok;
   });
@@ -49,15 +92,23 @@ async function renew(isDone) {
   return true;
 }
 
-/** Sign out here and in every other tab of this browser. */
-export async function signOut() {
+/** Sign out here and in every other tab of this browser; `everywhere` ends the sessions of other devices, too. */
+export async function signOut(everywhere = false) {
   try {
-    await call("POST", "/auth/logout");
-  } finally {
-    place.leave();
-    session.forget();
-    tellOtherTabs("signed-out");
+    await call("POST", everywhere ? "/auth/logout-all" : "/auth/logout");
+  } catch (error) {
+    if (everywhere) throw error; // the sessions stand, this one too
+    throw forgetAll(error);
   }
+  forgetAll();
+}
+
+function forgetAll(error) {
+  place.leave();
+  place.wanted = "";
+  session.forget();
+  tellOtherTabs("signed-out");
+  return error;
 }
 
 async function send(method, path, body) {

@@ -2,7 +2,7 @@
 
 import { signOut } from "./api.js";
 import { element } from "./dom.js";
-import { choices, place } from "./tab.js";
+import { choices, place, session } from "./tab.js";
 import { text } from "./texts.js";
 
 const COLOURS = ["auto", "light", "dark"];
@@ -16,7 +16,8 @@ export function drawHeader({ mandate, user, signedIn, redraw }) {
     element("span", { class: "where" }, mandate ? element("span", { class: "dot" }) : "", mandate ? mandate.name : root.dataset.product),
     user ? element("span", { class: "who" }, user.display_name || user.email) : "",
     mandate ? button("anotherMandate", () => leave(redraw)) : "",
-    signedIn ? button("signOut", () => signOut().finally(() => leave(redraw))) : "",
+    signedIn ? element("a", { class: "button quiet", href: "#/account", "data-action": "account" }, text("account")) : "",
+    signedIn && !session.local ? button("signOut", () => signOut().finally(() => leave(redraw))) : "",
     button("language", () => {
       choices.language = choices.language === "de" ? "en" : "de";
       redraw();

@@ -2,29 +2,36 @@
 // nothing up, because mail programs open links too: a person's click does.
 
 import { Refusal, call } from "./api.js";
-import { element, field, form } from "./dom.js";
-import { arrived, newPassword } from "./sign-in.js";
+import { arrived } from "./arrival.js";
+import { element, field, form, note, sheet, way } from "./dom.js";
+import { drawSignIn, newPassword } from "./sign-in.js";
+import { session } from "./tab.js";
 import { text } from "./texts.js";
 
 const PROOFS = {
-  code_required: () => field(text("digits"), { name: "code", inputmode: "numeric", autocomplete: "one-time-code" }),
+  code_required: () => field(text("digits"), { name: "code", class: "code", inputmode: "numeric", autocomplete: "one-time-code", maxlength: 7 }),
   password_required: () => field(text("password"), { name: "password", type: "password", autocomplete: "current-password" }),
   set_up_code_required: () => field(text("setUpCode"), { name: "set_up_code", autocomplete: "off" }),
 };
 
 export function drawVerify(token, draw) {
-  const page = narrow(
-    "verifyTitle",
-    proving(token, "/auth/email/verify", text("verify"), async (signedIn) => {
-      if (signedIn) return arrived(draw);
-      page.replaceChildren(done("verifyTitle", "verified"));
+  const page = sheet(
+    text("verifyTitle"),
+    proving(token, "/auth/email/verify", text("verify"), async (answer) => {
+      if (answer) return arrived(answer, draw);
+      page.replaceWith(done("verifyTitle", "verified"));
     }),
   );
   return page;
 }
 
 export function drawMagicLink(token, draw) {
-  return narrow("signIn", proving(token, "/auth/magic-link/verify", text("signIn"), () => arrived(draw)));
+  return sheet(
+    text("signIn"),
+    element("p", {}, text("linkPress")),
+    proving(token, "/auth/magic-link/verify", text("signIn"), (answer) => arrived(answer, draw)),
+    way(text("anotherWay"), "#/"),
+  );
 }
 
 /** A button that uses a link up. What else proves who pressed it is asked for when the server wants it. */
@@ -46,12 +53,12 @@ function proving(token, path, label, finish) {
 
 export async function drawReset(token) {
   const methods = await call("GET", "/auth/methods");
-  const page = narrow(
-    "forgotTitle",
+  const page = sheet(
+    text("forgotTitle"),
     form(
       async ({ password }) => {
         await call("POST", "/auth/password-reset/confirm", { token, password });
-        page.replaceChildren(done("forgotTitle", "passwordChosen"));
+        page.replaceWith(done("forgotTitle", "passwordChosen"));
       },
       text("choosePassword"),
       newPassword(methods),
@@ -61,36 +68,35 @@ export async function drawReset(token) {
 }
 
 export function drawTakeBack(token) {
-  const page = narrow(
-    "takeBackTitle",
+  const page = sheet(
+    text("takeBackTitle"),
     form(async () => {
       await call("POST", "/auth/email/take-back", { token });
-      page.replaceChildren(done("takeBackTitle", "takenBack"));
+      page.replaceWith(done("takeBackTitle", "takenBack"));
     }, text("takeBack")),
   );
   return page;
 }
 
-export function drawAccept(token, draw) {
-  return narrow(
-    "invitationTitle",
-    element("p", {}, text("invitationNeedsAccount")),
-    element("p", {}, element("a", { href: `#/register/${encodeURIComponent(token)}` }, text("registerTitle"))),
+/** Whoever is not signed in does that first, or registers with the invitation, and comes back here. */
+export async function drawAccept(token, draw) {
+  if (!session.known) {
+    const page = await drawSignIn(draw, text("invitationNeedsAccount"));
+    page.querySelector(`[href="#/register"]`)?.parentElement.remove();
+    page.append(element("p", { class: "way" }, text("noAccount"), " ", element("a", { href: `#/register/${encodeURIComponent(token)}` }, text("registerTitle"))));
+    return page;
+  }
+  return sheet(
+    text("invitationTitle"),
+    element("p", {}, text("invitationAsk")),
     form(async () => {
       await call("POST", "/invitations/accept", { token });
-      await arrived(draw);
+      await arrived(null, draw);
     }, text("accept")),
+    way(text("back"), "#/"),
   );
-}
-
-function narrow(title, ...children) {
-  return element("div", { class: "narrow" }, element("h1", {}, text(title)), children);
 }
 
 function done(title, sentence) {
-  return narrow(
-    title,
-    element("p", { class: "note", role: "status" }, text(sentence)),
-    element("p", {}, element("a", { href: "#/" }, text("signIn"))),
-  );
+  return sheet(text(title), note(text(sentence)), element("p", { class: "submit" }, element("a", { href: "#/", class: "button wide" }, text("signIn"))));
 }

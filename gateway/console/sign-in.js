@@ -58,7 +58,7 @@ function otherWays(methods, draw, { withMail, invitation }) {
   ].filter(Boolean);
   if (!ways.length) return "";
   const list = element("ul", { class: "ways", "aria-label": text("otherWays") }, ways.map((each) => element("li", {}, each)));
-  return element("section", { class: "others" }, element("p", { class: "divider" }, text("or")), list, element("div", { role: "alert" }));
+  return element("section", { class: "others" }, element("p", { class: "divider" }, text("or")), list);
 }
 
 /** Mail a link to the address that was typed above. */

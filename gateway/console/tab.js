@@ -22,12 +22,22 @@ export const place = {
     sessionStorage.removeItem("mandate");
     sessionStorage.removeItem("instance");
   },
+  /** The page that was asked for by somebody who has to sign in first; empty when none was. */
+  get wanted() {
+    return sessionStorage.getItem("wanted") || "";
+  },
+  set wanted(address) {
+    if (address) sessionStorage.setItem("wanted", address);
+    else sessionStorage.removeItem("wanted");
+  },
 };
 
 /** What this browser knows of its session; the tokens are cookies no script can read. */
 export const session = {
+  /** In single-user mode whoever connects is signed in, and there is nothing to renew. */
+  local: false,
   get known() {
-    return localStorage.getItem("session-expires") !== null;
+    return this.local || localStorage.getItem("session-expires") !== null;
   },
   get expires() {
     return Number(localStorage.getItem("session-expires"));
@@ -61,6 +71,19 @@ export function hearOtherTabs(listener) {
     listener(news);
   });
 }
+
+/** A sign-in at a provider waits in this browser to be connected with an account; its cookie lasts as long. */
+export const offer = {
+  get waits() {
+    return Number(localStorage.getItem("offer-ends")) > Date.now();
+  },
+  keep() {
+    localStorage.setItem("offer-ends", String(Date.now() + 3_600_000));
+  },
+  forget() {
+    localStorage.removeItem("offer-ends");
+  },
+};
 
 export const choices = {
   get hasLanguage() {

@@ -10,7 +10,7 @@ const TEXTS = {
   skip: ["Skip to the content", "Zum Inhalt springen"],
   language: ["Deutsch", "English"],
   colours: ["Colours: {colours}", "Farben: {colours}"],
-  auto: ["as the system", "wie das System"],
+  auto: ["system", "System"],
   light: ["light", "hell"],
   dark: ["dark", "dunkel"],
   chooseMandate: ["Choose the mandate of this tab", "Mandant dieses Tabs wählen"],

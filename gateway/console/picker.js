@@ -1,0 +1,78 @@
+// Choosing the mandate of this tab, and what to do when a mandate wants another sign-in than this one.
+
+import { call } from "./api.js";
+import { action, element, sheet, way } from "./dom.js";
+import { icon } from "./icons.js";
+import { drawSignIn } from "./sign-in.js";
+import { confirmItIsYou } from "./step-up.js";
+import { place } from "./tab.js";
+import { text } from "./texts.js";
+
+export function drawPicker(mandates, draw) {
+  return element(
+    "div",
+    {},
+    element("h1", {}, text("chooseMandate")),
+    element("p", { class: "small" }, text(mandates.length ? "chooseHint" : "noMandate")),
+    element("ul", { class: "cards" }, mandates.map((mandate) => element("li", {}, card(mandate, draw)))),
+  );
+}
+
+function card(mandate, draw) {
+  const made = element(
+    "button",
+    { class: "card", type: "button", onclick: () => enter(mandate, draw) },
+    element("span", { class: "name" }, mandate.name),
+    element("span", { class: "small" }, mandate.slug, mandate.wants ? ` · ${text("asksForMore")}` : ""),
+  );
+  made.style.setProperty("--mandate", mandate.color);
+  return made;
+}
+
+function enter(mandate, draw) {
+  const address = `#/m/${mandate.slug}`;
+  if (location.hash === address) draw();
+  else location.hash = address;
+}
+
+/** `refusal` says what the mandate wants of a sign-in that this one lacks; this offers it. */
+export async function drawUnmetPolicy(mandate, refusal, draw) {
+  const { wanted, accepted = [] } = refusal.problem;
+  const factors = wanted === "mfa" || wanted === "recent" ? await call("GET", "/auth/factors") : null;
+  return sheet(
+    text("policyTitle", { mandate: mandate.name }),
+    element("p", {}, text(`policy_${wanted}`, { accepted: accepted.join(", ") })),
+    factors ? confirming(wanted, factors, draw) : signingIn(mandate, wanted, accepted, draw),
+    way(text("anotherMandate"), "#/"),
+  );
+}
+
+/** The sign-in will do once it is confirmed. */
+function confirming(wanted, factors, draw) {
+  const second = [factors.totp_since && "totp", factors.passkeys && "passkey", factors.backup_codes_left && "backup_code"].filter(Boolean);
+  if (wanted === "mfa" && !second.length) {
+    return [element("p", {}, text("policy_mfa_none")), element("p", { class: "submit" }, element("a", { href: "#/account", class: "button wide" }, text("toAccount")))];
+  }
+  const usable = wanted === "mfa" ? second : [...second, ...(factors.password ? ["password"] : [])];
+  const confirm = async () => (await confirmItIsYou(usable)) && draw();
+  return element("div", { class: "submit" }, action(text("confirm"), confirm, { class: "wide" }));
+}
+
+/** Another sign-in is wanted; it takes the place of this one. */
+function signingIn(mandate, wanted, accepted, draw) {
+  const suits = {
+    authorities: (method) => accepted.includes(method.name) || (accepted.includes("local") && ["password", "passkey"].includes(method.kind)),
+    microsoft_tenants: (method) => method.name === "microsoft",
+    email_domains: (method) => ["provider", "magic_link"].includes(method.kind),
+  }[wanted];
+  const made = element("div");
+  const show = async () => {
+    place.leave();
+    place.wanted = `#/m/${mandate.slug}`;
+    const page = await drawSignIn(draw, null, { only: suits });
+    page.querySelector("h1").remove();
+    made.replaceChildren(...page.childNodes);
+  };
+  made.append(element("div", { class: "submit" }, action([icon("key"), text("policySignIn")], show, { class: "wide" })));
+  return made;
+}
