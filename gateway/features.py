@@ -103,8 +103,8 @@ TASKS: tuple[TaskRegistry, ...] = (
     entry_tasks,
     entry_mail_tasks,
     invitation_tasks,
+    domain_tasks,
+    domain_mail_tasks,
     erasure_tasks,
     idempotency_tasks,
 )
-    domain_tasks,
-    domain_mail_tasks,
