@@ -24,6 +24,7 @@ from tests.auth.providers import (
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.openid_peer import OpenIdPeer, openid_peer
 from tests.support.postgres import DatabaseUrls
+from tests.support.waiting import eventually
 
 ADA = {"sub": "ada", "email": "ada@example.org", "email_verified": True}
 
@@ -142,6 +143,26 @@ class TestLinking:
         await sign_in(browser)
         (kept,) = (await browser.get("/users/me/export")).json()["identities"]
         assert (kept["provider"], kept["subject"]) == (PEER, "ada")
+
+
+class TestTakingAnAddressBack:
+    async def test_takes_away_what_a_thief_connected(
+        self, database_urls: DatabaseUrls, tmp_path: Path, peer: OpenIdPeer
+    ) -> None:
+        async with gateway_with(database_urls, tmp_path, peer, jobs__in_process="yes") as gateway:
+            mailbox, thief = Mailbox(gateway), await signed_in(gateway, "bob@example.org")
+            await link(thief)
+            await thief.post("/users/me/email", json={"email": "thief@example.com"})
+            await Browser(gateway).post(
+                "/auth/email/verify", json={"token": await mailbox.link_to("thief@example.com")}
+            )
+            await eventually(lambda: any("take-back-email" in mail for mail in mailbox.to("bob@example.org")))
+            (mail,) = [each for each in mailbox.to("bob@example.org") if "take-back-email" in each]
+            token = mail.partition("#/take-back-email/")[2].split()[0]
+            assert (await Browser(gateway).post("/auth/email/take-back", json={"token": token})).status_code == 204
+            again = Browser(gateway)
+            await sign_in(again)
+            assert (await again.get("/users/me")).json().get("email") != "bob@example.org"
 
 
 class TestAnOffer:

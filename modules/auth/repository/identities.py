@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.models import Identity, Passkey, PasswordCredential, UserSession
@@ -51,3 +51,9 @@ async def list_sessions_of(session: AsyncSession, identity_id: UUID) -> list[Ses
     """The sessions that an identity opened and that were not ended."""
     statement = select(UserSession.id).where(UserSession.identity_id == identity_id, UserSession.revoked_at.is_(None))
     return [SessionId(each) for each in await session.scalars(statement)]
+
+
+async def remove_all(session: AsyncSession, user_id: UUID) -> None:
+    """Leave a user without any: who connected one to stay in is not to be told from who it belongs to."""
+    statement = delete(Identity).where(Identity.user_id == user_id)
+    await session.execute(statement.execution_options(synchronize_session=False))

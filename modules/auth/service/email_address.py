@@ -7,7 +7,7 @@ from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import EmailTaken, LinkNotValid
 from modules.auth.keys import hash_secret
 from modules.auth.models import Token, User
-from modules.auth.repository import devices, one_time_tokens, registrations, second_factors, users
+from modules.auth.repository import devices, identities, one_time_tokens, registrations, second_factors, users
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail
 from modules.auth.service.mails import send_link
@@ -84,8 +84,8 @@ class EmailAddressService:
     async def take_back(self, visitor: Visitor, secret: str) -> None:
         """Use the old address's link: it is the account's again, and whoever changed it has no way in any more.
 
-        Every session ends; known browsers, open links and the password are gone, and the owner is sent a link to choose
-        another. Raises LinkNotValid.
+        Every session ends; known browsers, open links, connected sign-ins and the password are gone, and the owner is
+        sent a link to choose another. Raises LinkNotValid.
         """
         await self._limits.attempt_from(visitor.client)
         token = await one_time_tokens.consume(visitor.db, TAKE_BACK, hash_secret(secret), clock.now())
@@ -104,6 +104,7 @@ class EmailAddressService:
         await devices.revoke_of_user(db, user_id, now)
         await users.forget_password(db, user_id)
         await second_factors.remove_all(db, user_id, since=since)
+        await identities.remove_all(db, user_id)
         await one_time_tokens.revoke_all_open_but(db, user_id, TAKE_BACK, now)
         # They went through other addresses, perhaps, and must not get one of those back. Links to earlier ones stay:
         # an owner must not lose theirs to whoever was quicker.
