@@ -20,14 +20,14 @@ async def domain_house(urls: DatabaseUrls, directory: Path, peer: DnsPeer) -> As
         yield await furnished(gateway)
 
 
-async def added(house: House, **document: object) -> dict[str, Any]:
+async def added(house: House, *, by: Person | None = None, **document: object) -> dict[str, Any]:
     """A domain that waits for its record."""
-    return await house.made(house.administrator, "/mandate/domains", **{"domain": DOMAIN, **document})
+    return await house.made(by or house.administrator, "/mandate/domains", **{"domain": DOMAIN, **document})
 
 
-async def proven(house: House, peer: DnsPeer, **document: object) -> dict[str, Any]:
+async def proven(house: House, peer: DnsPeer, *, by: Person | None = None, **document: object) -> dict[str, Any]:
     """A domain whose people may join."""
-    domain = await added(house, **document)
+    domain = await added(house, by=by, **document)
     peer.publish(domain["record"])
     answer = await house.call(house.administrator, "POST", f"/mandate/domains/{domain['id']}/verify")
     assert answer.status_code == 200, answer.text
