@@ -37,7 +37,7 @@ def add_second_factors(settings: Settings, services: Services) -> None:
     seeds = TotpSeeds(services.get(MasterKey))
     codes = services.add(BackupCodes(database, services.get(Passwords), audit, auth))
     factors = ShownFactors(seeds, codes, passkeys, tries, refusals)
-    services.add(PasskeyService(ceremonies, passkeys, limits, audit, auth))
+    services.add(PasskeyService(database, ceremonies, passkeys, limits, audit, auth))
     services.add(PasskeySignIn(passkeys, entrance, limits, tries, refusals))
     services.add(TotpService(seeds, limits, audit, auth, product=product))
     services.add(SecondFactorSignIn(database, entrance, factors, limits))

@@ -24,11 +24,12 @@ from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import Notice
 from modules.auth.service.mails import send_notice
 from modules.auth.service.passkey_proof import Answer, Ceremony, PasskeyProof
-from modules.auth.service.recent import demand_recent
+from modules.auth.service.recent import demand_recent, demand_recent_login
 from modules.auth.service.sign_in_proof import LOCAL, MULTIPLE_FACTORS, SignInProof
 from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
+from modules.shared.database import Database
 from modules.shared.ids import new_id
 
 MOST_PASSKEYS: Final = 20
@@ -40,12 +41,14 @@ class PasskeyService:
 
     def __init__(
         self,
+        database: Database,
         ceremonies: PasskeyCeremonies,
         proof: PasskeyProof,
         limits: AuthLimits,
         audit: AuditLog,
         settings: AuthSettings,
     ) -> None:
+        self._database = database
         self._ceremonies = ceremonies
         self._proof = proof
         self._limits = limits
@@ -76,7 +79,8 @@ class PasskeyService:
 
         Raises StepUpRequired, PasskeyNotAccepted, PasskeyKnown, TooManyPasskeys.
         """
-        await demand_recent(caller, self._settings.recent_login)
+        async with self._database.session() as session:  # one connection at a time: the challenge takes one, too
+            await demand_recent_login(session, caller.login, self._settings.recent_login)
         await self._limits.attempt_by(caller.user.id)
         challenge = await self._proof.answered(Ceremony.REGISTRATION, str(caller.login.session_id), answer)
         if challenge is None:
