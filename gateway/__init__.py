@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.app import Gateway, create_app
     from gateway.settings import Settings
     from modules.auth.dependencies import CookieAuth
+    from modules.connections.dependencies import DataConnections
     from modules.shared import errors
     from modules.shared.catalogue import AccessLevel, Action, ItemKind, Reach
     from modules.shared.context import Caller, RequestContext
@@ -44,6 +45,7 @@ _HOME = {
     "Action": "modules.shared.catalogue",
     "Caller": "modules.shared.context",
     "CookieAuth": "modules.auth.dependencies",
+    "DataConnections": "modules.connections.dependencies",
     "Gateway": "gateway.app",
     "InstanceOwned": "modules.shared.ownership",
     "ItemKind": "modules.shared.catalogue",
@@ -70,6 +72,7 @@ __all__ = [
     "Action",
     "Caller",
     "CookieAuth",
+    "DataConnections",
     "Gateway",
     "InstanceOwned",
     "ItemKind",

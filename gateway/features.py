@@ -30,25 +30,29 @@ from modules.auth.endpoints import (
 from modules.auth.service.clean_up import clean_up_tasks
 from modules.auth.service.mails import mail_tasks
 from modules.auth.service.new_device import new_device_tasks
+from modules.connections import endpoints as connections_endpoints
+from modules.connections import permissions as connections
+from modules.connections.service.endings import connection_tasks
+from modules.connections.service.mails import connection_mail_tasks
 from modules.mandates import permissions as mandates
 from modules.mandates.endpoints import (
     administration,
+    domains,
     groups,
     instance_access,
     instances,
     invitations,
-    domains,
     members,
 )
 from modules.mandates.endpoints import (
     mandates as own_mandates,
 )
+from modules.mandates.service.domain_checks import domain_tasks
+from modules.mandates.service.domain_mails import domain_mail_tasks
 from modules.mandates.service.erasure import erasure_tasks
 from modules.mandates.service.invitation_mails import invitation_tasks
 from modules.rbac import permissions as rbac
 from modules.rbac.endpoints import context, decisions, entries, global_roles, role_holders, roles
-from modules.mandates.service.domain_checks import domain_tasks
-from modules.mandates.service.domain_mails import domain_mail_tasks
 from modules.rbac.service.entries import entry_tasks
 from modules.rbac.service.entry_mails import entry_mail_tasks
 from modules.rbac.service.scheduled_grants import rbac_tasks
@@ -86,6 +90,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     factors.router,
     providers.router,
     providers.pages_router,
+    connections_endpoints.router,
+    connections_endpoints.pages_router,
     profile.router,
     api_keys.router,
     introspection.router,
@@ -94,7 +100,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     installation.router,
     audit_endpoints.router,
 )
-ITEMS: tuple[Item, ...] = (*auth.ITEMS, *audit.ITEMS, *mandates.ITEMS, *rbac.ITEMS)
+ITEMS: tuple[Item, ...] = (*auth.ITEMS, *audit.ITEMS, *mandates.ITEMS, *rbac.ITEMS, *connections.ITEMS)
 TASKS: tuple[TaskRegistry, ...] = (
     mail_tasks,
     new_device_tasks,
@@ -106,5 +112,7 @@ TASKS: tuple[TaskRegistry, ...] = (
     domain_tasks,
     domain_mail_tasks,
     erasure_tasks,
+    connection_tasks,
+    connection_mail_tasks,
     idempotency_tasks,
 )

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from modules.auth.provider_settings import GoogleSettings, MicrosoftSettings, OidcSettings
 from modules.auth.settings import AuthSettings
+from modules.connections.settings import ConnectionSettings
 from modules.mandates.settings import MandatesSettings
 from modules.rbac.settings import RbacSettings
 from modules.shared.settings import (
@@ -45,6 +46,7 @@ class Settings(SectionedSettings):
     google: GoogleSettings = Field(default_factory=GoogleSettings)
     microsoft: MicrosoftSettings = Field(default_factory=MicrosoftSettings)
     oidc: dict[str, OidcSettings] = Field(default_factory=dict)
+    connections: dict[str, ConnectionSettings] = Field(default_factory=dict)
     mandates: MandatesSettings = Field(default_factory=MandatesSettings)
     rbac: RbacSettings = Field(default_factory=RbacSettings)
     mail: MailSettings = Field(default_factory=MailSettings)
@@ -78,7 +80,17 @@ class Settings(SectionedSettings):
         for origin in self.http.allowed_origins:
             if not is_private_transport(origin):
                 yield f"[http] allowed_origins: {origin} could be anybody on the way; it must begin with https://"
+        yield from self._unknown_connections()
         yield from self._exposures()
+
+    def _unknown_connections(self) -> Iterator[str]:
+        """Connections of providers nobody has said anything about."""
+        clients = {"google": self.google.client_id, "microsoft": self.microsoft.client_id}
+        for name, section in self.connections.items():
+            if name not in clients and name not in self.oidc:
+                yield f"[connections.{name}] is neither google nor microsoft, and there is no [oidc.{name}]"
+            elif name in clients and not (section.client_id or clients[name]):
+                yield f"[connections.{name}] client_id is missing, here and in [{name}]"
 
     def _exposures(self) -> Iterator[str]:
         """Where single-user mode would be reached from other machines: by the bind, by name, or through a proxy."""

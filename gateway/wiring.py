@@ -16,6 +16,7 @@ from sqlalchemy import text
 from starlette.types import Scope
 
 from gateway import migrations
+from gateway.feature_wiring.connections import add_connections
 from gateway.feature_wiring.identity import add_identity
 from gateway.feature_wiring.mandates import add_mandates
 from gateway.feature_wiring.programs import add_programs
@@ -137,6 +138,7 @@ async def _services(gateway: "Gateway", database: Database, stack: AsyncExitStac
     add_programs(settings, services)
     add_local_user(settings, services)
     add_providers(settings, services, stack)
+    add_connections(settings, services, stack)
     return services
 
 

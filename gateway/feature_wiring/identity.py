@@ -33,6 +33,7 @@ from modules.auth.service.sysadmins import SysadminService
 from modules.auth.service.tokens_administration import TokensAdministration
 from modules.auth.service.users_administration import UsersAdministration
 from modules.auth.signed_tokens import SignedTokens
+from modules.connections.service.owned import ConnectionRecords
 from modules.mandates.service.beginnings import MandateBeginnings, RegistrationHome
 from modules.mandates.service.invitations import InvitationService
 from modules.rbac.service.administrators import MandateAdministrators
@@ -77,7 +78,15 @@ def add_identity(settings: Settings, services: Services) -> None:
     changes = services.add(PasswordService(database, passwords, sessions, limits, audit, auth))
     services.add(EmailAddressService(database, sessions, changes, limits, audit, auth))
     departure = AdministratorDeparture(MandateAdministrators(services.get(ItemCatalogue)))
-    services.add(ProfileService(database, audit, auth, records=(services.get(OwnFactors),), departures=(departure,)))
+    services.add(
+        ProfileService(
+            database,
+            audit,
+            auth,
+            records=(services.get(OwnFactors), ConnectionRecords(database)),
+            departures=(departure,),
+        )
+    )
     services.add(UsersAdministration(sessions, changes, limits, audit, auth))
     services.add(SysadminService(database, audit, auth))
     services.add(TokensAdministration(audit, auth))

@@ -4,6 +4,7 @@ from gateway.settings import Settings
 from modules.audit.service import AuditLog
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.one_time_tokens import OneTimeTokens
+from modules.connections.service.endings import ConnectionsOfMandate
 from modules.mandates.domain_records import DomainRecords
 from modules.mandates.service.administration import MandateAdministration
 from modules.mandates.service.beginnings import MandateBeginnings
@@ -48,7 +49,7 @@ def add_mandates(settings: Settings, services: Services) -> None:
     beginnings = services.add(MandateBeginnings(role_beginnings, audit))
     services.add(MandateAdministration(beginnings, invitations, audit, deletion_grace=grace))
     _add_domains(settings, services)
-    services.add(MandateErasures(database, audit, [RoleEndings()]))
+    services.add(MandateErasures(database, audit, [ConnectionsOfMandate(), RoleEndings()]))
 
 
 def _add_domains(settings: Settings, services: Services) -> None:

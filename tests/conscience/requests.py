@@ -27,6 +27,7 @@ def bodies(place: Place, world: World) -> dict[str, Body]:
     role_ids = [str(place.role_id)]
     return {
         "accept_invitation": link,
+        "begin_connection": {"offline": False},
         "begin_provider_login": {"return_to": "/console/"},
         "add_domain": {"domain": "another.test", "role_id": str(place.role_id)},
         "add_member": {"user_id": str(world.outsider.id), "role_ids": role_ids},

@@ -45,6 +45,7 @@ class Place:
     rule_id: UUID
     assignment_id: UUID
     invitation_id: UUID
+    connection_id: UUID
     domain_id: UUID
     provider: str = "google"
     """Not offered here: nobody is sent anywhere."""
@@ -193,6 +194,21 @@ class _Builder:
             role_id=role_id,
             rule_id=rule_id,
             assignment_id=assignment_id,
+            connection_id=await self._insert(
+                "connections",
+                mandate_id=mandate_id,
+                user_id=colleague.id,
+                provider="google",
+                issuer="https://accounts.google.com",
+                subject=slug,
+                scopes=["openid"],
+                offline=True,
+                state="active",
+                sealed_tokens=b"",
+                expires_at=later,
+                created_at=later,
+                refreshed_at=later,
+            ),
             invitation_id=await self._insert(
                 "invitations",
                 mandate_id=mandate_id,

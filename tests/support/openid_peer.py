@@ -41,6 +41,47 @@ class Begun:
     redirect_uri: str
     nonce: str
     challenge: str
+    scope: str
+
+
+@dataclass
+class DataAccess:
+    """The tokens it has given for data, each good for `lifetime` seconds. A refresh token works once."""
+
+    lifetime: int = 3600
+    rotates: bool = True
+    access: list[str] = field(default_factory=list)
+    refresh: set[str] = field(default_factory=set)
+    refreshed: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    revocation: Callable[[], Response] = lambda: Response()  # noqa: PLW0108  # a class is no method
+
+    def give(self, scope: str) -> Json:
+        access, refresh = (f"{kind}-{secrets.token_urlsafe(24)}" for kind in ("access", "refresh"))
+        self.access.append(access)
+        self.refresh.add(refresh)
+        given = {"access_token": access, "refresh_token": refresh, "expires_in": self.lifetime, "scope": scope}
+        return {"token_type": "Bearer", **given}
+
+    def renew(self, form: dict[str, list[str]]) -> Response:
+        (refresh,) = form["refresh_token"]
+        assert "scope" not in form
+        self.refreshed.append(refresh)
+        if refresh not in self.refresh:
+            return JSONResponse({"error": "invalid_grant"}, status_code=400)
+        given = self.give("openid calendar")
+        if self.rotates:
+            self.refresh.remove(refresh)
+        else:
+            self.refresh.remove(given.pop("refresh_token"))
+        return JSONResponse(given)
+
+    def revoke(self, form: dict[str, list[str]]) -> Response:
+        (token,) = form["token"]
+        assert form["token_type_hint"] == [token.partition("-")[0] + "_token"]
+        self.revoked.append(token)
+        self.refresh.discard(token)
+        return self.revocation()
 
 
 @dataclass
@@ -70,6 +111,7 @@ class OpenIdPeer:
     )
     asked: list[str] = field(default_factory=list)
     begun: dict[str, Begun] = field(default_factory=dict)
+    data: DataAccess = field(default_factory=DataAccess)
 
     def rotate(self, kid: str) -> None:
         """Sign with another key from now on; the former one is published no more."""
@@ -93,12 +135,23 @@ class OpenIdPeer:
             await asyncio.sleep(self.wrong.delay)
             return self._token(request, parse_qs((await request.body()).decode()))
 
+        async def revoke(request: Request) -> Response:
+            self.asked.append("revoke")
+            form = parse_qs((await request.body()).decode())
+            return self._unless_stranger(request) or self.data.revoke(form)
+
+        async def events(request: Request) -> Response:
+            token = request.headers["authorization"].removeprefix("Bearer ")
+            return JSONResponse(["stand-up"]) if token in self.data.access else Response(status_code=401)
+
         return Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", metadata),
                 Route("/jwks", jwks),
                 Route("/authorize", authorize),
                 Route("/token", token, methods=["POST"]),
+                Route("/revoke", revoke, methods=["POST"]),
+                Route("/events", events),
             ]
         )
 
@@ -108,6 +161,7 @@ class OpenIdPeer:
             "authorization_endpoint": f"{self.issuer}/authorize",
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/jwks",
+            "revocation_endpoint": f"{self.issuer}/revoke",
             "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
             "authorization_response_iss_parameter_supported": True,
         }
@@ -119,22 +173,31 @@ class OpenIdPeer:
         assert asked["code_challenge_method"] == "S256"
         assert "openid" in asked["scope"].split()
         code = secrets.token_urlsafe(16)
-        self.begun[code] = Begun(asked["redirect_uri"], asked["nonce"], asked["code_challenge"])
+        self.begun[code] = Begun(asked["redirect_uri"], asked["nonce"], asked["code_challenge"], asked["scope"])
         parameters = self.wrong.answer({"code": code, "state": asked["state"], "iss": self.issuer})
         return RedirectResponse(f"{asked['redirect_uri']}?{urlencode(parameters)}", status_code=303)
 
     def _token(self, request: Request, form: dict[str, list[str]]) -> Response:
-        expected = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
-        given = request.headers.get("authorization", "").replace("%20", " ")
+        if form["grant_type"] == ["refresh_token"]:
+            renewed = self._unless_stranger(request) or self.data.renew(form)
+            return self.wrong.token_answer({}) if self.wrong.token_answer else renewed
         begun = self.begun.get(form["code"][0]) if self.wrong.codes_last else self.begun.pop(form["code"][0], None)
         digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
         challenge = encoded(digest)
         if begun is None or begun.challenge != challenge:
             return JSONResponse({"error": "invalid_grant"}, status_code=400)
         assert form["redirect_uri"] == [begun.redirect_uri]
-        assert given == f"Basic {expected}", given
-        answer = {"access_token": "opaque", "token_type": "Bearer", "expires_in": 60, "id_token": self._id_token(begun)}
+        assert self._unless_stranger(request) is None
+        given = {"access_token": "opaque", "token_type": "Bearer", "expires_in": 60}
+        if "offline_access" in begun.scope.split():
+            given = self.data.give(begun.scope)
+        answer = {**given, "id_token": self._id_token(begun)}
         return self.wrong.token_answer(answer) if self.wrong.token_answer else JSONResponse(answer)
+
+    def _unless_stranger(self, request: Request) -> Response | None:
+        expected = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+        given = request.headers.get("authorization", "").replace("%20", " ")
+        return None if given == f"Basic {expected}" else JSONResponse({"error": "invalid_client"}, status_code=401)
 
     def _id_token(self, begun: Begun) -> str:
         now = int(time.time())

@@ -170,7 +170,7 @@ SELECT maintain_access_token_partitions(interval '1 day');
 CREATE TABLE tokens (
     id uuid PRIMARY KEY,
     purpose text NOT NULL CHECK (purpose IN ('refresh', 'api_key', 'magic_link', 'password_reset', 'email_verification',
-        'email_take_back', 'invitation', 'ticket', 'flow', 'pending_sign_in', 'passkey_ceremony', 'data_connection')),
+        'email_take_back', 'invitation', 'ticket', 'flow', 'connection_flow', 'pending_sign_in', 'passkey_ceremony', 'data_connection')),
     user_id uuid REFERENCES users ON DELETE CASCADE,
     session_id uuid REFERENCES sessions ON DELETE CASCADE,
     authority text NOT NULL,
@@ -521,6 +521,58 @@ CREATE TABLE sysadmin_entries (
 );
 CREATE UNIQUE INDEX sysadmin_entries_one ON sysadmin_entries (session_id, mandate_id) WHERE ended_at IS NULL;
 
+-- ── data connections ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+-- A person's account at a provider, lent to one mandate for host applications. It signs nobody in. `sealed_tokens` opens only for this
+-- very id, mandate and user; `token_id` is the row of the access token inside it. `suspended_at` is when the owner was first found
+-- without a standing membership.
+CREATE TABLE connections (
+    id uuid PRIMARY KEY,
+    mandate_id uuid NOT NULL REFERENCES mandates,
+    user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
+    provider text NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    account text,
+    scopes text[] NOT NULL,
+    offline boolean NOT NULL,
+    state text NOT NULL CHECK (state IN ('active', 'broken')),
+    sealed_tokens bytea NOT NULL,
+    token_id uuid REFERENCES tokens ON DELETE SET NULL,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    refreshed_at timestamptz NOT NULL,
+    suspended_at timestamptz,
+    UNIQUE (mandate_id, user_id, provider)
+);
+CREATE INDEX connections_user ON connections (user_id);
+CREATE INDEX connections_token ON connections (token_id);
+CREATE INDEX connections_account ON connections (provider, issuer, subject);
+
+-- What is still to be revoked at the provider. Nobody's any more: `associated` is what the tokens were sealed for.
+CREATE TABLE connection_endings (
+    id uuid PRIMARY KEY,
+    provider text NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    associated bytea NOT NULL,
+    sealed_tokens bytea NOT NULL,
+    tries integer NOT NULL DEFAULT 0,
+    next_try_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX connection_endings_due ON connection_endings (next_try_at);
+
+-- However a connection goes (by its owner, with the user, with the mandate), its tokens are kept until they are revoked.
+CREATE FUNCTION keep_connection_ending() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE tokens SET revoked_at = now() WHERE id = OLD.token_id AND revoked_at IS NULL;
+    INSERT INTO connection_endings (id, provider, issuer, subject, associated, sealed_tokens) VALUES (gen_random_uuid(), OLD.provider,
+        OLD.issuer, OLD.subject, uuid_send(OLD.id) || uuid_send(OLD.mandate_id) || uuid_send(OLD.user_id), OLD.sealed_tokens);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER connection_ended AFTER DELETE ON connections FOR EACH ROW EXECUTE FUNCTION keep_connection_ending();
+
 -- ── audit ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 -- Append-only: no login may update or delete it, and events name people by id only.
@@ -600,6 +652,7 @@ FROM roles r JOIN (VALUES
     ('member', 'RESOURCE', 'members', true, 0, 3, 0, 0),
     ('member', 'RESOURCE', 'groups', true, 0, 3, 0, 0),
     ('member', 'RESOURCE', 'instances', true, 0, 3, 0, 0),
+    ('member', 'RESOURCE', 'connections', true, 1, 1, 0, 1),
     ('viewer', 'DATA', '*', true, 0, 3, 0, 0),
     ('viewer', 'UI', '*', true, NULL, NULL, NULL, NULL),
     ('viewer', 'UI', 'administration', false, NULL, NULL, NULL, NULL),
@@ -639,16 +692,17 @@ GRANT UPDATE (set_up_code_hash) ON installation TO mandate_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, tokens, api_keys, registrations,
     idempotency_keys TO mandate_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON memberships, groups, group_members, feature_instances, instance_access, invitations, roles, access_rules,
-    role_assignments, scheduled_grants TO mandate_app;
+    role_assignments, scheduled_grants, connections TO mandate_app;
 GRANT SELECT, INSERT, UPDATE ON sysadmin_entries TO mandate_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON mandate_domains, removed_members TO mandate_app, mandate_system;
 GRANT SELECT, INSERT ON audit_events, audit_subjects TO mandate_app;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON users, password_credentials, devices, identities, passkeys, totp_credentials, backup_codes, sessions, access_tokens, tokens, api_keys, registrations, signing_keys,
     mandates, memberships, groups, group_members, feature_instances, instance_access, invitations, roles, access_rules, role_assignments,
-    scheduled_grants, sysadmin_entries, idempotency_keys TO mandate_system;
+    scheduled_grants, sysadmin_entries, connections, idempotency_keys TO mandate_system;
+GRANT SELECT, UPDATE, DELETE ON connection_endings TO mandate_system;
 GRANT SELECT, UPDATE ON installation TO mandate_system;
-REVOKE EXECUTE ON FUNCTION maintain_access_token_partitions, repeat_global_caps FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION maintain_access_token_partitions, repeat_global_caps, keep_connection_ending FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION maintain_access_token_partitions TO mandate_system;
 GRANT SELECT, INSERT ON audit_events TO mandate_system;
 GRANT SELECT, INSERT, DELETE ON audit_subjects TO mandate_system;
@@ -670,7 +724,7 @@ BEGIN
 END $$;
 
 SELECT mandate_protect(name::regclass) FROM unnest(ARRAY['memberships', 'groups', 'group_members', 'feature_instances', 'instance_access',
-    'invitations', 'roles', 'access_rules', 'role_assignments', 'scheduled_grants', 'sysadmin_entries', 'audit_events', 'audit_subjects']) AS name;
+    'invitations', 'roles', 'access_rules', 'role_assignments', 'scheduled_grants', 'sysadmin_entries', 'connections', 'audit_events', 'audit_subjects']) AS name;
 
 SELECT mandate_protect('mandate_domains'), mandate_protect('removed_members');
 

@@ -39,27 +39,40 @@ class OpenIdClient:
 
     async def authorization_url(self, secrets: FlowSecrets) -> str:
         """Where to send the browser. Raises ProviderUnavailable."""
-        app = _App(self, await self._documents.metadata(), self._documents, self._transport)
-        begun = await app.create_authorization_url(
-            self._redirect_uri, state=secrets.state, nonce=secrets.nonce, code_verifier=secrets.code_verifier
-        )
-        return str(begun["url"])
+        return await self._authorization_url(secrets)
 
     async def identify(self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float) -> ProvenIdentity:
         """Who the person is. Raises Refused, with a ProviderRefused, ProviderAnswerInvalid or ProviderUnavailable."""
+        identity, _ = await self._accept(secrets, answer, begun_at)
+        return identity
+
+    async def _authorization_url(self, secrets: FlowSecrets, **further: str) -> str:
+        app = self._app(await self._documents.metadata())
+        begun = await app.create_authorization_url(
+            self._redirect_uri, state=secrets.state, nonce=secrets.nonce, code_verifier=secrets.code_verifier, **further
+        )
+        return str(begun["url"])
+
+    async def _accept(
+        self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float
+    ) -> tuple[ProvenIdentity, Mapping[str, Any]]:
+        """Who the person is, and the whole answer of the token endpoint. Raises as `identify`."""
         metadata = await self._metadata()
         self._check_issuer(answer.issuer, metadata)
         if answer.error is not None or answer.code is None:
             raise Refused(ProviderRefused(), "error" if answer.error is not None else "no code")
-        app = _App(self, metadata, self._documents, self._transport)
+        app = self._app(metadata)
         token = await self._redeem(app, answer.code, secrets.code_verifier)
         claims = await self._verify(app, token, secrets.nonce, begun_at)
         if answer.issuer is not None and answer.issuer != claims["iss"]:
             raise Refused(ProviderAnswerInvalid(), "iss of the answer")
         try:
-            return self.provider.identify(claims)
+            return self.provider.identify(claims), token
         except UnbelievableClaims as error:
             raise Refused(ProviderAnswerInvalid(), str(error)) from error
+
+    def _app(self, metadata: Mapping[str, Any]) -> "_App":
+        return _App(self, metadata, self._documents, self._transport)
 
     async def _metadata(self) -> Mapping[str, Any]:
         try:
@@ -135,6 +148,22 @@ class _App(AsyncOAuth2Mixin, AsyncOpenIDMixin, BaseApp):  # type: ignore[misc]  
             token_endpoint=metadata["token_endpoint"],
             id_token_signing_alg_values_supported=list(client.algorithms),
         )
+
+    async def refresh(self, refresh_token: str) -> Mapping[str, Any]:
+        """The token endpoint's answer to a refresh token (RFC 6749, section 6). Asks for no scopes: those granted stay,
+        which may be fewer than were asked for.
+        """
+        endpoint = (await self.load_server_metadata())["token_endpoint"]
+        async with self._get_oauth_client() as client:
+            client.register_compliance_hook("refresh_token_response", _refuse_all_but_json)
+            return dict(await client.refresh_token(endpoint, refresh_token=refresh_token, scope=None))
+
+    async def revoke(self, endpoint: str, token: str, kind: str) -> httpx2.Response:
+        """The answer of the revocation endpoint (RFC 7009). The client shows itself as to the token endpoint."""
+        async with self._get_oauth_client() as client:
+            shown = client.client_auth(client.token_endpoint_auth_method)
+            answer: httpx2.Response = await client.revoke_token(endpoint, token, token_type_hint=kind, auth=shown)
+            return answer
 
     async def fetch_jwk_set(self, force: bool = False) -> Mapping[str, Any]:  # noqa: FBT001, FBT002  # Authlib calls it
         """The keys as we keep them; `force` when the token names one we have not seen."""

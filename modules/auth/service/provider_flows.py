@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 import hmac
 import re
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,16 +20,19 @@ from modules.auth.identity_providers.flow import FlowSecrets, ProviderClient
 from modules.auth.keys import hash_secret, is_secret, new_secret
 from modules.auth.models import Token
 from modules.auth.provider_errors import ProviderNotFound, SignInFlowEnded
-from modules.auth.repository import one_time_tokens
+from modules.auth.repository import one_time_tokens, sessions, users
 from modules.shared import clock
 from modules.shared.context import Caller
 from modules.shared.database import Database
 from modules.shared.ids import SessionId, new_id
 
 FLOW: Final = "flow"
+CONNECTION_FLOW: Final = "connection_flow"
+"""Of data connections: their scopes and those of a sign-in never meet."""
 FLOW_LIFETIME: Final = timedelta(minutes=10)
 _STATE: Final = re.compile(r"([0-9a-f]{32})([A-Za-z0-9_-]{43})")
 _SEPARATOR: Final = "."
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,9 @@ class BegunFlow:
 
 @dataclass(frozen=True, slots=True)
 class FoundFlow:
-    """A flow whose answer has come. `linking` names the session in which a person asked to connect the identity."""
+    """A flow whose answer has come. `linking` names the session in which a person asked to connect something, `about`
+    says what.
+    """
 
     secrets: FlowSecrets
     return_to: str
@@ -51,14 +57,16 @@ class FoundFlow:
     user_id: UUID | None
     linking: SessionId | None
     invitation: str | None = field(repr=False)
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class ProviderFlows:
-    """The rows of flows, and the providers they go to."""
+    """The rows of flows, and the providers they go to. A flow of one purpose is unknown to those of another."""
 
-    def __init__(self, database: Database, clients: Mapping[str, ProviderClient]) -> None:
+    def __init__(self, database: Database, clients: Mapping[str, ProviderClient], purpose: str = FLOW) -> None:
         self._database = database
         self._clients = clients
+        self._purpose = purpose
 
     @property
     def clients(self) -> Mapping[str, ProviderClient]:
@@ -74,17 +82,17 @@ class ProviderFlows:
 
     async def begin(
         self, session: AsyncSession, authority: str, url: str, secret: str, public_id: str, return_to: str,
-        *, caller: Caller | None, invitation: str | None,
+        *, caller: Caller | None, invitation: str | None = None, about: Mapping[str, Any] = _NOTHING,
     ) -> BegunFlow:  # fmt: skip
         """Keep what the answer will be compared with. An invitation's secret goes into the cookie, not the row."""
         now = clock.now()
         expires_at = now + FLOW_LIFETIME
-        payload = {"return_to": return_to}
+        payload: dict[str, Any] = {"return_to": return_to, **({"about": dict(about)} if about else {})}
         if caller is not None:
             payload["session_id"] = str(caller.login.session_id)
         one_time_tokens.add(
             session,
-            FLOW,
+            self._purpose,
             authority=authority,
             user_id=caller.user.id if caller else None,
             payload=payload,
@@ -109,10 +117,20 @@ class ProviderFlows:
             raise SignInFlowEnded
         # A transaction of its own: no connection waits for the provider, and a refused answer cannot come again.
         async with self._database.session() as session:
-            token = await one_time_tokens.consume(session, FLOW, hash_secret(state), clock.now())
+            token = await one_time_tokens.consume(session, self._purpose, hash_secret(state), clock.now())
         if token is None or token.authority != authority:
             raise SignInFlowEnded
         return _found(token, secrets, invitation or None)
+
+    async def is_still_asked(self, session: AsyncSession, flow: FoundFlow) -> bool:
+        """Whether the session in which the person asked to connect something stands, and the person may act. Nobody
+        changes the person until the transaction ends.
+        """
+        if flow.linking is None or flow.user_id is None:
+            return False
+        user = await users.lock_user(session, flow.user_id)
+        asking = await sessions.find_open(session, flow.linking, clock.now())
+        return asking is not None and user is not None and user.state != "disabled"
 
 
 def new_flow() -> tuple[str, str]:
@@ -140,4 +158,5 @@ def _derived(secret: str, use: str) -> str:
 def _found(token: Token, secrets: FlowSecrets, invitation: str | None) -> FoundFlow:
     linking = token.payload.get("session_id")
     session_id = SessionId(UUID(linking)) if linking else None
-    return FoundFlow(secrets, token.payload["return_to"], token.issued_at, token.user_id, session_id, invitation)
+    about = token.payload.get("about", {})
+    return FoundFlow(secrets, token.payload["return_to"], token.issued_at, token.user_id, session_id, invitation, about)

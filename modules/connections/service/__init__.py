@@ -1,0 +1,1 @@
+"""What is done with data connections: made, listed and ended, used, and let go."""
