@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Text
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -86,7 +86,7 @@ class Passkey(Base):
     user_id: Mapped[UUID]
     credential_id: Mapped[bytes]
     public_key: Mapped[bytes]
-    sign_count: Mapped[int]
+    sign_count: Mapped[int] = mapped_column(BigInteger)
     transports: Mapped[list[str]] = mapped_column(ARRAY(Text))
     aaguid: Mapped[str] = mapped_column(default="")
     backed_up: Mapped[bool] = mapped_column(default=False)
@@ -102,7 +102,7 @@ class TotpCredential(Base):
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     sealed_seed: Mapped[bytes]
-    last_step: Mapped[int] = mapped_column(default=0)
+    last_step: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(_Moment)
     confirmed_at: Mapped[datetime | None] = mapped_column(_Moment)
 
