@@ -58,7 +58,7 @@ def _add_domains(settings: Settings, services: Services) -> None:
     roles: RoleGrants = services.get(RoleGrants)  # type: ignore[type-abstract]
     offers: RoleOffers = services.get(RoleOffers)  # type: ignore[type-abstract]
     administrators: Administrators = services.get(Administrators)  # type: ignore[type-abstract]
-    records = DomainRecords(settings.mandates.dns_resolver)
+    records = DomainRecords(settings.mandates.dns_resolver, settings.mandates.dns_timeout)
     services.add(DomainService(database, offers, records, audit, recent_login=settings.auth.recent_login))
     services.add(JoiningService(database, guard, roles, offers, audit))
     services.add(DomainChecks(database, records, administrators, audit))

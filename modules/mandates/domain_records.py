@@ -19,7 +19,6 @@ import dns.resolver
 import structlog
 
 _LABEL: Final = "_mandate-gateway"
-_PATIENCE: Final = timedelta(seconds=6)
 _DNS_PORT: Final = 53
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +40,7 @@ def record_name(domain: str) -> str:
 class DomainRecords:
     """Asks `resolver` (`address` or `address:port`; empty: those of the system), `patience` long at most."""
 
-    def __init__(self, resolver: str, patience: timedelta = _PATIENCE) -> None:
+    def __init__(self, resolver: str, patience: timedelta) -> None:
         self._resolver = resolver
         self._patience = patience.total_seconds()
 

@@ -39,3 +39,9 @@ class MandatesSettings(Section):
         default="",
         description="The DNS resolver asked whether a domain is proven (address or address:port). Empty: the system's.",
     )
+    dns_timeout: Duration = Field(
+        default=timedelta(seconds=6),
+        ge=timedelta(milliseconds=100),
+        le=timedelta(minutes=1),
+        description="How long such a question may take, with all its tries.",
+    )

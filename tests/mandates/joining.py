@@ -16,7 +16,9 @@ DOMAIN = "corp.example"
 @asynccontextmanager
 async def domain_house(urls: DatabaseUrls, directory: Path, peer: DnsPeer) -> AsyncIterator[House]:
     """The house, asking that server."""
-    async with running_gateway(urls, directory, mandates__dns_resolver=peer.address) as gateway:
+    async with running_gateway(
+        urls, directory, mandates__dns_resolver=peer.address, mandates__dns_timeout="3s"
+    ) as gateway:
         yield await furnished(gateway)
 
 

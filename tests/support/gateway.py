@@ -198,6 +198,7 @@ def settings_for(urls: DatabaseUrls, directory: Path, **overrides: str) -> Setti
         "logging.level": "WARNING",
         "rate_limits.default": "100000/minute",
         "mandates.dns_resolver": "127.0.0.1:9",  # nobody answers there (RFC 863): no test asks the world's servers
+        "mandates.dns_timeout": "300ms",
         **{name.replace("__", "."): value for name, value in overrides.items()},
     }
     return Settings.load(None, environment={}, overrides=chosen)
