@@ -105,7 +105,7 @@ class Mailbox:
         return found[1]
 
     def _files(self) -> list[Path]:
-        return list(self._directory.glob("*.eml")) if self._directory.is_dir() else []
+        return list(self._directory.glob("[!.]*.eml")) if self._directory.is_dir() else []
 
 
 async def audited(gateway: RunningGateway, code: str) -> list[dict[str, Any]]:
