@@ -76,8 +76,8 @@ class IdentityNotFound(NotFound):
     title = Text(en="No such connected sign-in", de="Diese verbundene Anmeldung gibt es nicht")
 
 
-class LinkOfferEnded(NotFound):
-    """404: this browser has no sign-in that waits to be connected with an account."""
+class LinkOfferEnded(Conflict):
+    """409: this browser has no sign-in that waits to be connected with an account."""
 
     code = "link_offer_ended"
     title = Text(en="There is nothing to connect (any more)", de="Es gibt (inzwischen) nichts mehr zu verbinden")
