@@ -3,7 +3,6 @@
 import asyncio
 
 import httpx
-import pytest
 
 from modules.auth.service.limits import AuthLimits
 from modules.shared.context import Client
@@ -11,33 +10,12 @@ from modules.shared.rate_limits import RateLimits
 from tests.auth.people import PASSWORD, Browser, account, signed_in
 from tests.support.gateway import RunningGateway
 
-LIMITED = [
-    ("/auth/login", {"email": "{number}@example.org", "password": "x"}),
-    ("/auth/register", {"email": "{number}@example.org", "password": PASSWORD}),
-    ("/auth/password-reset", {"email": "{number}@example.org"}),
-    ("/auth/password-reset/confirm", {"token": "{number}", "password": PASSWORD}),
-    ("/auth/email/verify", {"token": "{number}"}),
-    ("/auth/magic-link", {"email": "{number}@example.org"}),
-    ("/auth/magic-link/verify", {"token": "{number}"}),
-    ("/auth/email/take-back", {"token": "{number}"}),
-]
-
 
 def refused(answer: httpx.Response) -> bool:
     return answer.status_code == 429 and int(answer.headers["Retry-After"]) >= 1
 
 
 class TestPerAddress:
-    @pytest.mark.parametrize(("path", "body"), LIMITED, ids=[path for path, _ in LIMITED])
-    async def test_refuses_the_twenty_first_try_of_a_minute(
-        self, gateway: RunningGateway, path: str, body: dict[str, str]
-    ) -> None:
-        answers = []
-        for number in range(21):
-            numbered = {name: value.format(number=number) for name, value in body.items()}
-            answers.append(await Browser(gateway).post(path, json=numbered))
-        assert [refused(answer) for answer in answers] == [False] * 20 + [True]
-
     async def test_counts_the_token_endpoint_together_with_the_login(self, gateway: RunningGateway) -> None:
         for number in range(20):
             await Browser(gateway).log_in(f"{number}@example.org", "x")
