@@ -21,7 +21,7 @@ from tests.shared.redis_server import redis_server
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.postgres import DatabaseUrls
 
-PER_ADDRESS: Final = {
+PER_ADDRESS: Final[dict[str, dict[str, Any]]] = {
     "/auth/login": {"json": {"email": "{n}@example.org", "password": "x"}},
     "/auth/token": {"data": {"grant_type": "password", "username": "{n}@example.org", "password": "x"}},
     "/auth/register": {"json": {"email": "{n}@example.org", "password": PASSWORD}},
