@@ -148,7 +148,7 @@ class FileMail:
 
     def _write(self, name: str, content: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = self._directory / f".{name}"
+        unfinished = self._directory / f"{name}.part"  # no reader takes it for a mail
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
         unfinished.replace(self._directory / name)
