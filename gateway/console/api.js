@@ -32,10 +32,16 @@ export class Refusal extends Error {
 export class Cancelled extends Error {}
 
 let askWhoIsThere = async () => false;
+let sayItIsOver = () => {};
 
 /** Have `ask(factors)` called when an operation wants a recent sign-in. It answers whether the person proved it. */
 export function onStepUp(ask) {
   askWhoIsThere = ask;
+}
+
+/** Have `say()` called when the session turns out to be over. */
+export function onSessionOver(say) {
+  sayItIsOver = say;
 }
 
 /** Call an operation of the gateway. Answers the parsed body, or null when there is none. Throws Refusal. */
@@ -74,7 +80,10 @@ function isOver(error) {
 }
 
 function forgetting(error) {
-  if (isOver(error)) session.forget();
+  if (isOver(error)) {
+    session.forget();
+    sayItIsOver();
+  }
   return error;
 }
 

@@ -1,7 +1,7 @@
 // The console: decides from the address and the session what to show, and shows it.
 
 import { drawAccount } from "./account.js";
-import { Refusal, call, onStepUp } from "./api.js";
+import { Refusal, call, onSessionOver, onStepUp } from "./api.js";
 import { drawContext } from "./context.js";
 import { describe } from "./dom.js";
 import { drawHeader } from "./header.js";
@@ -68,7 +68,7 @@ async function compose(note) {
   const mandate = mandates.find((each) => each.id === place.mandate);
   if (!mandate) place.leave();
   if (name === "account") return { signedIn: true, mandate, main: await drawAccount(mandate, draw) };
-  if (!mandate) return { signedIn: true, main: drawPicker(mandates, draw) };
+  if (!mandate) return { signedIn: true, main: await drawPicker(mandates, draw) };
   return { signedIn: true, mandate, title: mandate.name, ...(await drawWork(mandate)) };
 }
 
@@ -103,6 +103,7 @@ async function listMandates() {
 }
 
 onStepUp(confirmItIsYou);
+onSessionOver(() => draw());
 hearOtherTabs((news) => draw(news === "signed-out" ? text("signedOutElsewhere") : undefined));
 window.addEventListener("hashchange", async () => {
   content.focus();

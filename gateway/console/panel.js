@@ -10,12 +10,14 @@ export function panel(title, hint, load, attributes = {}) {
   const id = `panel-${++panels}`;
   const heading = element("h2", { id, tabindex: "-1" }, title);
   const content = element("div", { "aria-busy": "true" });
+  let drawn = false;
   const refresh = async () => {
     const parts = await load(refresh).catch((error) => describe(error));
-    const held = content.contains(document.activeElement);
+    const lost = drawn && (content.contains(document.activeElement) || document.activeElement === document.body);
+    drawn = true;
     content.replaceChildren(...[parts].flat(Infinity).filter(Boolean));
     content.removeAttribute("aria-busy");
-    if (held) heading.focus();
+    if (lost) heading.focus(); // what had the focus is gone
   };
   refresh();
   return element("section", { class: "panel", "aria-labelledby": id, ...attributes }, heading, hint ? element("p", { class: "small" }, hint) : "", content);

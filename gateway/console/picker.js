@@ -3,18 +3,27 @@
 import { call } from "./api.js";
 import { action, element, sheet, way } from "./dom.js";
 import { icon } from "./icons.js";
+import { deeds } from "./panel.js";
 import { drawSignIn } from "./sign-in.js";
 import { confirmItIsYou } from "./step-up.js";
-import { place } from "./tab.js";
+import { place, session } from "./tab.js";
 import { text } from "./texts.js";
 
-export function drawPicker(mandates, draw) {
+export async function drawPicker(mandates, draw) {
+  const joinable = session.local ? [] : (await call("GET", "/mandates/joinable")).items;
   return element(
     "div",
     {},
     element("h1", {}, text("chooseMandate")),
     element("p", { class: "small" }, text(mandates.length ? "chooseHint" : "noMandate")),
     element("ul", { class: "cards" }, mandates.map((mandate) => element("li", {}, card(mandate, draw)))),
+    joinable.length
+      ? [
+          element("h2", {}, text("joinable")),
+          element("p", { class: "small" }, text("joinableHint")),
+          element("ul", { class: "cards" }, joinable.map((mandate) => element("li", {}, joinCard(mandate, draw)))),
+        ]
+      : "",
   );
 }
 
@@ -24,6 +33,23 @@ function card(mandate, draw) {
     { class: "card", type: "button", onclick: () => enter(mandate, draw) },
     element("span", { class: "name" }, mandate.name),
     element("span", { class: "small" }, mandate.slug, mandate.wants ? ` · ${text("asksForMore")}` : ""),
+  );
+  made.style.setProperty("--mandate", mandate.color);
+  return made;
+}
+
+/** The proven address is one of the mandate's: whoever says so becomes a member. */
+function joinCard(mandate, draw) {
+  const join = async () => {
+    await call("POST", `/mandates/joinable/${mandate.id}/join`);
+    enter(mandate, draw);
+  };
+  const made = element(
+    "div",
+    { class: "card panel" },
+    element("strong", { class: "name" }, mandate.name),
+    element("span", { class: "small" }, mandate.slug),
+    deeds(action(text("join"), join, { "aria-label": text("joinWhat", { mandate: mandate.name }) })),
   );
   made.style.setProperty("--mandate", mandate.color);
   return made;

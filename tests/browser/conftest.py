@@ -34,19 +34,23 @@ class Demo:
     def url(self) -> str:
         return self.program.url
 
-    def link_mailed_to(self, address: str, page: str) -> str:
-        """The link to a page of the console in a mail to `address`, once it was sent."""
+    def mail_to(self, address: str, pattern: str) -> str:
+        """What the first group of `pattern` finds in the newest mail to `address` that has it, once there is one."""
         found: list[str] = []
 
         def look() -> bool:
             for mail in sorted(self.mails.glob("*.eml")):
                 text = mail.read_text(encoding="utf-8")
                 if f"To: {address}" in text:
-                    found.extend(re.findall(rf"http\S+#/{page}/\S+", text))
+                    found.extend(re.findall(pattern, text))
             return bool(found)
 
         wait_until(look, seconds=20)
         return found[-1]
+
+    def link_mailed_to(self, address: str, page: str) -> str:
+        """The link to a page of the console in a mail to `address`, once it was sent."""
+        return self.mail_to(address, rf"(http\S+#/{page}/\S+)")
 
 
 class Visitor:

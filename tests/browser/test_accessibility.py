@@ -1,6 +1,6 @@
 """The pages of the console, judged by axe-core in a real Chromium, in light and in dark colours."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,8 @@ from playwright.async_api import Browser, Page, expect
 import pytest
 
 from tests.browser.conftest import Demo, Visitor, visiting
+from tests.browser.house import House, open_account, open_house
+from tests.support.postgres import FreshDatabases
 
 pytestmark = pytest.mark.browser
 
@@ -74,19 +76,92 @@ async def violations(page: Page) -> list[str]:
     ]
 
 
+async def sign_in_page_with_every_way(visitor: Visitor) -> Page:
+    page = await visitor.tab()
+    await expect(page.get_by_role("link", name="Sign in with Google")).to_be_visible()
+    return page
+
+
+async def mail_sent_page(visitor: Visitor) -> Page:
+    page = await visitor.tab("/console/#/mail-sent")
+    await expect(page.get_by_label("Code of the mail")).to_be_visible()
+    return page
+
+
+async def second_factor_page(visitor: Visitor) -> Page:
+    page = await visitor.tab("/console/#/second-factor")
+    await expect(page.get_by_label("Code of your authenticator app")).to_be_visible()
+    return page
+
+
+async def sign_in_error_page(visitor: Visitor) -> Page:
+    page = await visitor.tab("/console/#/sign-in-error/provider_refused")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
+async def account_page(visitor: Visitor) -> Page:
+    page = await visitor.sign_in("bert")
+    await open_account(page)
+    return page
+
+
+async def api_key_dialog(visitor: Visitor) -> Page:
+    page = await account_page(visitor)
+    await page.get_by_role("button", name="Make an API key").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    return page
+
+
+async def app_dialog(visitor: Visitor) -> Page:
+    page = await account_page(visitor)
+    await page.get_by_role("button", name="Set up an app").click()
+    await expect(page.get_by_role("dialog").get_by_role("img")).to_be_visible()
+    return page
+
+
+PAGES_OF_THE_HOUSE: list[Callable[[Visitor], Awaitable[Page]]] = [
+    sign_in_page_with_every_way,
+    mail_sent_page,
+    second_factor_page,
+    sign_in_error_page,
+    account_page,
+    api_key_dialog,
+    app_dialog,
+]
+
+
+@pytest.fixture(scope="module")
+def house(fresh_databases: FreshDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with open_house(fresh_databases, tmp_path_factory) as opened:
+        yield opened
+
+
+async def judge(demo: Demo, browser: Browser, show: Callable[[Visitor], Awaitable[Page]], colours: str) -> list[str]:
+    """What is wrong with a page in these colours."""
+    async with visiting(demo, browser) as visitor:
+        await visitor.context.add_init_script(  # a page begins as about:blank, which has no storage
+            f"if (location.host) localStorage.setItem('colours', '{colours}')"
+        )
+        page = await show(visitor)
+        await expect(page.locator("html")).to_have_attribute("data-colours", colours)
+        return await violations(page)
+
+
 class TestEveryPage:
     @pytest.mark.parametrize("colours", ["light", "dark"])
     @pytest.mark.parametrize("show", PAGES)
     async def test_has_no_serious_violation(
         self, demo: Demo, chromium: Browser, show: Callable[[Visitor], Awaitable[Page]], colours: str
     ) -> None:
-        async with visiting(demo, chromium) as visitor:
-            await visitor.context.add_init_script(  # a page begins as about:blank, which has no storage
-                f"if (location.host) localStorage.setItem('colours', '{colours}')"
-            )
-            page = await show(visitor)
-            await expect(page.locator("html")).to_have_attribute("data-colours", colours)
-            assert await violations(page) == []
+        assert await judge(demo, chromium, show, colours) == []
+
+    @pytest.mark.parametrize("colours", ["light", "dark"])
+    @pytest.mark.parametrize("show", PAGES_OF_THE_HOUSE)
+    async def test_of_a_way_in_has_no_serious_violation(
+        self, house: House, chromium: Browser, show: Callable[[Visitor], Awaitable[Page]], colours: str
+    ) -> None:
+        assert await judge(house, chromium, show, colours) == []
 
     async def test_would_be_told_what_is_wrong(self, visitor: Visitor) -> None:
         page = await sign_in_page(visitor)
