@@ -13,6 +13,7 @@ from modules.shared.context import Login
 from modules.shared.ids import SessionId, TokenId, new_id
 from tests.mandates.conftest import House
 from tests.mandates.test_members_http import rule
+from tests.support.api_keys import make_key
 
 OWN = "ada@corp.example"
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -260,3 +261,12 @@ class TestWhoeverSavesAPolicy:
         assert (refused.status_code, refused.json()["code"]) == (409, "login_policy_locks_all_out")
         await signed_in_by(house, "microsoft", **proof)
         assert (await house.call(settler, "PATCH", "/mandate", json={"login_policy": policy})).status_code == 200
+
+    async def test_is_no_way_in_for_a_person_when_it_is_an_api_key(self, house: House) -> None:
+        """The administrator's key would meet it, and no session of theirs."""
+        key = await make_key(house.gateway, house.administrator, "mandate:update", "mandate:read")
+        async with key.client(house.mandate) as client:
+            refused = await client.patch("/api/v1/mandate", json={"login_policy": {"authorities": ["api_key"]}})
+            assert (refused.status_code, refused.json()["code"]) == (409, "login_policy_locks_all_out"), refused.text
+            both = {"authorities": ["api_key", "local"]}
+            assert (await client.patch("/api/v1/mandate", json={"login_policy": both})).status_code == 200
