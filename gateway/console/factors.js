@@ -1,7 +1,7 @@
 // Showing one factor: the form of one at a time, and buttons for the others. For the end of a sign-in, and to confirm
 // that it is you.
 
-import { action, element, field, form } from "./dom.js";
+import { element, field, form } from "./dom.js";
 import { text } from "./texts.js";
 
 const ORDER = ["totp", "passkey", "password", "backup_code"];
@@ -25,7 +25,7 @@ export function factorChoice(factors, { prove, passkey, finish, label }) {
         ? form(async () => finish(await passkey()), text("usePasskey"), element("p", {}, text("passkeyHint")))
         : form(async (values) => finish(await prove(withoutBlanks(values))), label, CODES[chosen]()),
       others.length
-        ? element("ul", { class: "instead" }, others.map((name) => element("li", {}, action(text(INSTEAD[name]), () => choose(name), { class: "link" }))))
+        ? element("ul", { class: "instead" }, others.map((name) => element("li", {}, element("button", { type: "button", class: "link", onclick: () => choose(name) }, text(INSTEAD[name])))))
         : "",
     );
   };
