@@ -10,6 +10,7 @@ from modules.auth.service.devices import DeviceService
 from modules.auth.service.email_address import EmailAddressService
 from modules.auth.service.entrance import Entrance
 from modules.auth.service.factor_administration import OwnFactors
+from modules.auth.service.identities import IdentityRecords
 from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.key_rotation import KeyRotation
 from modules.auth.service.keys import KeyStore
@@ -83,7 +84,7 @@ def add_identity(settings: Settings, services: Services) -> None:
             database,
             audit,
             auth,
-            records=(services.get(OwnFactors), ConnectionRecords(database)),
+            records=(services.get(OwnFactors), IdentityRecords(), ConnectionRecords(database)),
             departures=(departure,),
         )
     )
