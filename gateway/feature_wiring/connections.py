@@ -33,7 +33,8 @@ def add_connections(settings: Settings, services: Services, stack: AsyncExitStac
     limits, refusals = services.get(AuthLimits), services.get(RefusalLog)
     services.add(Connecting(database, flows, clients, seals, tokens, limits, audit, refusals))
     services.add(OwnedConnections(clients, audit))
-    services.add(Connections(database, clients, seals, tokens, audit))
+    connections = services.add(Connections(database, clients, seals, tokens, audit))
+    stack.push_async_callback(connections.settle)
     services.add(ConnectionEndings(database, clients, seals, audit))
     mailer: Mailer = services.get(Mailer)  # type: ignore[type-abstract]  # offered under the protocol
     product, public_url = settings.installation.name, settings.http.public_url

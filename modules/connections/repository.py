@@ -153,6 +153,13 @@ async def mark_suspended(session: AsyncSession, now: datetime) -> None:
         await session.execute(statement.execution_options(synchronize_session=False))
 
 
+async def mark_revoked(session: AsyncSession) -> None:
+    """Break those whose access token an operator ended: its row does not stay for ever."""
+    ended = exists().where(_TOKENS.c.id == Connection.token_id, _TOKENS.c.revoked_at.is_not(None))
+    statement = update(Connection).where(ended, Connection.state != "broken").values(state="broken")
+    await session.execute(statement.execution_options(synchronize_session=False))
+
+
 async def delete_suspended(session: AsyncSession, before: datetime) -> Sequence[Connection]:
     """Remove those suspended since before that moment, and say which."""
     statement = delete(Connection).where(Connection.suspended_at <= before).returning(Connection)

@@ -105,5 +105,5 @@ async def age(gateway: RunningGateway, column: str, by: timedelta) -> None:
 async def run_jobs(gateway: RunningGateway) -> None:
     """What a worker does in an hour."""
     endings = gateway.services.get(ConnectionEndings)
-    await endings.erase_suspended()
+    await endings.sweep()
     await endings.revoke_due()

@@ -12,7 +12,7 @@ from modules.shared.ids import new_id
 from tests.auth.people import FAST_HASHES, Mailbox, audited
 from tests.auth.providers import PEER, settings_of
 from tests.connections.conftest import SETTINGS
-from tests.connections.owners import Owner, age, host, new_owner
+from tests.connections.owners import Owner, age, host, new_owner, run_jobs
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.openid_peer import OpenIdPeer
 from tests.support.postgres import DatabaseUrls
@@ -246,3 +246,6 @@ class TestAnOperator:
         await gateway.sql("UPDATE tokens SET revoked_at = now() WHERE purpose = 'data_connection'")
         assert await ada.code() == (409, "connection_broken")
         assert (await ada.connections())[0]["state"] == "broken"
+        await run_jobs(gateway)
+        await gateway.sql("DELETE FROM tokens WHERE purpose = 'data_connection'")
+        assert await ada.code() == (409, "connection_broken")

@@ -121,9 +121,18 @@ class Connections:
         if task is None:
             task = asyncio.create_task(self._refresh_in_turn(mandate_id, user_id, provider), name="refresh")
             self._under_way[found.id] = task
-            task.add_done_callback(lambda _: self._under_way.pop(found.id))
+            task.add_done_callback(lambda done: self._forget(found.id, done))
         # Whoever stops waiting does not stop the refresh: what the provider gave must be kept.
         return await asyncio.shield(task)
+
+    def _forget(self, connection_id: UUID, done: asyncio.Task[str | None]) -> None:
+        del self._under_way[connection_id]
+        if not done.cancelled():
+            done.exception()  # told to those who wait; nobody may be left
+
+    async def settle(self) -> None:
+        """Wait for the refreshes under way: a refresh token that was used has a successor to be kept."""
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     async def _refresh_in_turn(self, mandate_id: MandateId, user_id: UserId, provider: str) -> str | None:
         turn = self._turns[provider]

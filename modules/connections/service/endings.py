@@ -52,10 +52,11 @@ class ConnectionEndings:
         self._seals = seals
         self._audit = audit
 
-    async def erase_suspended(self) -> None:
-        """Note whose owners do not stand, and delete what has been so for thirty days."""
+    async def sweep(self) -> None:
+        """Note whose owners do not stand and which an operator ended, and delete what was suspended for thirty days."""
         now = clock.now()
         async with self._database.system_session() as session:
+            await repository.mark_revoked(session)
             await repository.mark_suspended(session, now)
             for gone in await repository.delete_suspended(session, now - KEPT_WHILE_SUSPENDED):
                 self._audit.record(
@@ -121,7 +122,7 @@ async def revoke_due(job: JobContext) -> None:
     await job.services.get(ConnectionEndings).revoke_due()
 
 
-@connection_tasks.periodic("connections.erase_suspended", cron="11 * * * *", retry=Retry(attempts=2))
-async def erase_suspended(job: JobContext) -> None:
+@connection_tasks.periodic("connections.sweep", cron="11 * * * *", retry=Retry(attempts=2))
+async def sweep(job: JobContext) -> None:
     """Hourly."""
-    await job.services.get(ConnectionEndings).erase_suspended()
+    await job.services.get(ConnectionEndings).sweep()
