@@ -146,6 +146,7 @@ class _Builder:
             role_mandate_id=mandate_id,
             role_scope="mandate",
         )
+        await self._insert_row("removed_members", mandate_id=mandate_id, user_id=colleague.id, removed_at=clock.now())
         later = clock.now() + timedelta(days=5)
         await self._insert(
             "scheduled_grants",
