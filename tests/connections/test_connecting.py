@@ -1,15 +1,18 @@
 """Connecting an account, and what it is not: a sign-in."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.auth.people import Browser, account, audited
+from tests.auth.people import FAST_HASHES, Browser, account, audited
 from tests.auth.providers import LOGIN, PEER, at_provider, begin, come_back, refusals
 from tests.connections.owners import CONNECT, Owner, new_owner
-from tests.support.gateway import BASE_URL, RunningGateway
-from tests.support.openid_peer import OpenIdPeer
+from tests.support.gateway import BASE_URL, RunningGateway, running_gateway
+from tests.support.openid_peer import CLIENT_ID, OpenIdPeer
+from tests.support.postgres import DatabaseUrls
 
 ENDED, INVALID = "sign_in_flow_ended", "provider_answer_invalid"
 
@@ -64,6 +67,16 @@ class TestConnecting:
         login = parse_qs(urlsplit(await begin(Browser(gateway))).query)
         assert login["scope"] == ["openid email profile"]
         assert "prompt" not in login
+
+    async def test_asks_google_for_a_refresh_token_in_its_own_way(
+        self, database_urls: DatabaseUrls, tmp_path: Path, peer: OpenIdPeer
+    ) -> None:
+        client = {"google.issuer": peer.issuer, "google.client_id": CLIENT_ID, "connections.google.scopes": "openid x"}
+        chosen: dict[str, Any] = {**client, **FAST_HASHES}
+        async with running_gateway(database_urls, tmp_path, **chosen) as gateway:
+            ada = await new_owner(gateway, "ada@example.org", await gateway.mandate("alpine"))
+            asked = parse_qs(urlsplit((await ada.begin("google")).json()["url"]).query)
+        assert (asked["access_type"], asked["prompt"], asked["scope"]) == (["offline"], ["consent"], ["openid x"])
 
     async def test_opens_no_session_and_makes_no_identity(self, gateway: RunningGateway, ada: Owner) -> None:
         before = await left(gateway)

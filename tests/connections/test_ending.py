@@ -102,6 +102,25 @@ class TestEnding:
             await run_jobs(gateway)
         assert await erased(gateway)
 
+    async def test_is_ours_alone_where_the_provider_revokes_nothing(
+        self, gateway: RunningGateway, ada: Owner, peer: OpenIdPeer
+    ) -> None:
+        peer.wrong.metadata = lambda told: {name: told[name] for name in told if name != "revocation_endpoint"}
+        await ada.connect()
+        await end_only(ada)
+        await run_jobs(gateway)
+        assert (peer.data.revoked, await erased(gateway)) == ([], True)
+
+    @pytest.mark.parametrize("place", ["http://evil.test/revoke", "file:///etc/passwd", "ftp://127.0.0.1/"])
+    async def test_sends_tokens_to_no_place_that_is_none(
+        self, gateway: RunningGateway, ada: Owner, peer: OpenIdPeer, place: str
+    ) -> None:
+        peer.wrong.metadata = lambda told: {**told, "revocation_endpoint": place}
+        await ada.connect()
+        await end_only(ada)
+        await run_jobs(gateway)
+        assert (peer.data.revoked, await erased(gateway)) == ([], False)
+
     async def test_takes_a_token_that_is_gone_there_for_revoked(
         self, gateway: RunningGateway, ada: Owner, peer: OpenIdPeer
     ) -> None:
