@@ -241,6 +241,23 @@ class TestAMandateThatWantsAnotherSignIn:
             await expect(page.get_by_role("button", name="Set up an app")).to_be_visible()
 
 
+class TestAMandateOfTheOwnDomain:
+    async def test_is_joined_by_whoever_proved_an_address_there(self, house: House, guest: Visitor) -> None:
+        house.change(
+            "INSERT INTO mandate_domains (id, mandate_id, domain, challenge, offered_by, verified_at)"
+            " SELECT gen_random_uuid(), m.id, 'baltic.test', 'proven', u.id, now() FROM mandates m, users u"
+            " WHERE m.slug = 'baltic' AND u.email = 'bert@example.org'"
+        )
+        page = await guest.tab()
+        await ask_mail(page, "jo@baltic.test")
+        await page.get_by_label("Code of the mail").fill(await house.code_mailed_to("jo@baltic.test"))
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Mandates you may join")).to_be_visible()
+        await page.get_by_role("button", name="Join Baltic Trading").click()
+        await expect(page.locator("#permissions")).to_be_visible()
+        await expect(page.locator("header .where")).to_have_text("Baltic Trading")
+
+
 async def by_provider(page: Page, provider: str, account: str, *, wait: bool = True) -> None:
     """To the provider's page, and back as one of its accounts."""
     await page.get_by_role("link", name=f"Sign in with {provider}").click()
