@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from gateway.migrations import WrongLevel
-from modules.auth.errors import KeyMaterialRefused
+from modules.auth.key_errors import KeyMaterialRefused
 from modules.auth.mode_errors import WrongMode
 from modules.shared.embedded_postgres import EmbeddedPostgresError
 from modules.shared.errors import DomainError

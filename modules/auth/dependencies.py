@@ -12,10 +12,11 @@ from fastapi.security import HTTPBearer
 from starlette.requests import Request
 from starlette.types import Scope
 
+from modules.auth.api_key_errors import ApiKeyPresented
 from modules.auth.api_keys import PREFIX as API_KEY_PREFIX
 from modules.auth.api_keys import read_api_key
 from modules.auth.cookies import CookieNames, read_cookie
-from modules.auth.errors import ApiKeyPresented, CredentialConflict, InvalidToken, UnknownKey
+from modules.auth.errors import CredentialConflict, InvalidToken, UnknownKey
 from modules.auth.signed_tokens import AccessTokenClaims, SignedTokens
 from modules.shared import clock
 from modules.shared.errors import Unauthenticated

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from modules.auth.errors import SealBroken, SigningKeyMissing, WeakKey
+from modules.auth.key_errors import SealBroken, SigningKeyMissing, WeakKey
 from modules.auth.sealing import SEALING_KEY_BYTES, MasterKey
 from modules.shared.ids import SessionId
 

@@ -17,7 +17,7 @@ import unicodedata
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
-from modules.auth.errors import PasswordCommon, PasswordPersonal, PasswordTooLong, PasswordTooShort
+from modules.auth.password_errors import PasswordCommon, PasswordPersonal, PasswordTooLong, PasswordTooShort
 from modules.auth.settings import AuthSettings
 
 MAXIMUM_LENGTH: Final = 256

@@ -13,7 +13,7 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from modules.auth.errors import MasterKeyExposed, MasterKeyMalformed, MasterKeyMissing, SealBroken
+from modules.auth.key_errors import MasterKeyExposed, MasterKeyMalformed, MasterKeyMissing, SealBroken
 
 SEALING_KEY_BYTES: Final = 32
 _SEAL_VERSION: Final = b"\x01"

@@ -20,7 +20,6 @@ from modules.shared.ids import RoleId
 from modules.shared.rules import EVERYTHING, AccessRule, Priority, RoleBinding
 
 RoleVersion = tuple[RoleId, UUID]
-TableKey = tuple[frozenset[RoleBinding], frozenset[RoleBinding]]
 Columns = Mapping[Action, AccessLevel]
 RuleIndex = Mapping[str, Columns]
 Ranks = Sequence[Sequence[RuleIndex]]
@@ -167,37 +166,6 @@ class EffectiveTable:
                 _ranked((each, role.locks.get(kind)) for each, role in self._locking if _caps(each, reach)),
             )
         return ranks
-
-
-class EffectiveTables:
-    """Effective tables of this process by what they are made of, the least recently used dropped beyond `limit` bytes.
-
-    Not a cache of decisions about people: the key names the exact roles, versions and caps, and two people with the
-    same ones share a table.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._kept: LruByBytes[TableKey, EffectiveTable] = LruByBytes(limit)
-
-    @property
-    def size(self) -> int:
-        """Estimated bytes kept, as of each table's last use."""
-        return self._kept.size
-
-    def find(self, bindings: Iterable[RoleBinding], caps: Iterable[RoleBinding] = ()) -> EffectiveTable | None:
-        """The table of exactly these bindings and caps, if one was built."""
-        return self._kept.find((frozenset(bindings), frozenset(caps)))
-
-    def build(
-        self,
-        bindings: Sequence[RoleBinding],
-        compiled: Mapping[RoleVersion, CompiledRole],
-        caps: Sequence[RoleBinding] = (),
-    ) -> EffectiveTable:
-        """Make and keep the table. `compiled` must hold every bound role."""
-        table = EffectiveTable(bindings, compiled, caps)
-        self._kept.keep((frozenset(bindings), frozenset(caps)), table)
-        return table
 
 
 EMPTY_TABLE: Final = EffectiveTable((), {})

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, strategies
 import pytest
 
-from modules.auth.errors import (
+from modules.auth.key_errors import (
     MasterKeyExposed,
     MasterKeyMalformed,
     MasterKeyMissing,

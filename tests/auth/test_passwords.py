@@ -11,7 +11,13 @@ from argon2 import PasswordHasher, extract_parameters
 from hypothesis import given, strategies
 import pytest
 
-from modules.auth.errors import PasswordCommon, PasswordPersonal, PasswordTooLong, PasswordTooShort, WeakPassword
+from modules.auth.password_errors import (
+    PasswordCommon,
+    PasswordPersonal,
+    PasswordTooLong,
+    PasswordTooShort,
+    WeakPassword,
+)
 from modules.auth.passwords import Passwords
 from modules.auth.settings import AuthSettings
 from scripts import common_passwords

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from modules.auth.errors import UserNotFound
+from modules.auth.account_errors import UserNotFound
 from modules.auth.service.factor_administration import FactorAdministration
 from tests.auth.factors import half_signed_in, set_up_app, set_up_passkey, signed_in_with_app
 from tests.auth.people import PASSWORD, Browser, Mailbox, audited, signed_in

@@ -16,7 +16,8 @@ from jose import jwk, jws
 import pytest
 
 from modules.auth import signed_tokens
-from modules.auth.errors import InvalidToken, SigningKeyMissing, UnknownKey
+from modules.auth.errors import InvalidToken, UnknownKey
+from modules.auth.key_errors import SigningKeyMissing
 from modules.auth.keys import KeyAlgorithm, KeyPurpose, KeyRing, KeyState, SigningKey, generate_key
 from modules.auth.signed_tokens import AccessTokenClaims, SignedTokens
 from modules.shared.ids import SessionId, TokenId, UserId

@@ -5,7 +5,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from modules.auth.errors import SealBroken
+from modules.auth.key_errors import SealBroken
 from modules.auth.sealing import SealingKey
 from modules.connections.sealing import ProviderTokens, TokenSeals, associated_with
 from tests.connections.owners import Owner, new_owner

@@ -4,8 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from modules.rbac.evaluator import CompiledRole, CompiledRoles, EffectiveTables
-from modules.shared.catalogue import Action
+from modules.rbac.evaluator import CompiledRole, CompiledRoles, EffectiveTable, RoleVersion
+from modules.rbac.service.effective_tables import EffectiveTables
+from modules.shared.catalogue import Action, ItemCatalogue
 from modules.shared.ids import RoleId
 from modules.shared.rules import Priority, RoleBinding
 from tests.rbac.policies import ALL, in_mandate, item, rule, table
@@ -54,41 +55,41 @@ class TestCompiledRoles:
 
 
 class TestEffectiveTables:
-    def test_are_shared_by_callers_with_the_same_bindings_in_any_order(self) -> None:
-        tables = EffectiveTables(100_000)
-        roles = [_role_of(2), _role_of(3)]
-        bindings = [_binding(role) for role in roles]
-        built = tables.build(bindings, {(role.role_id, role.version): role for role in roles})
-        assert tables.find(reversed(bindings)) is built
-
-    @pytest.mark.parametrize(
-        "change",
-        [{"version": uuid4()}, {"priority": Priority.GLOBAL}, {"from_root_mandate": True}, {"answers_data": False}],
-    )
-    def test_are_not_shared_when_anything_about_a_binding_differs(self, change: dict[str, object]) -> None:
-        tables = EffectiveTables(100_000)
+    async def test_are_shared_by_callers_who_hold_the_same_roles(self) -> None:
         role = _role_of(2)
-        tables.build([_binding(role)], {(role.role_id, role.version): role})
-        assert tables.find([_binding(role)._replace(**change)]) is None  # type: ignore[arg-type]
+        tables = _tables_of(role)
+        made = await tables.make((_held(role), None, ""))
+        assert tables.find((_held(role), None, "")) is made
 
-    def test_are_not_shared_under_other_caps(self) -> None:
-        tables = EffectiveTables(100_000)
+    @pytest.mark.parametrize("priority_and_marks", ["1", "2r", "2d"])
+    async def test_are_not_shared_when_anything_about_a_binding_differs(self, priority_and_marks: str) -> None:
         role = _role_of(2)
-        tables.build([_binding(role)], {(role.role_id, role.version): role})
-        assert tables.find([_binding(role)], [_binding(role)]) is None
+        tables = _tables_of(role)
+        await tables.make((_held(role), None, ""))
+        assert tables.find((_held(role, priority_and_marks), None, "")) is None
+
+    async def test_are_not_shared_under_other_caps(self) -> None:
+        role = _role_of(2)
+        tables = _tables_of(role)
+        await tables.make((_held(role), None, ""))
+        assert tables.find((_held(role), None, _held(role))) is None
+
+    async def test_decide_by_newer_rules_but_do_not_keep_them_under_an_older_version(self) -> None:
+        older, role_id = uuid4(), RoleId(uuid4())
+        tables = _tables_of(CompiledRole(role_id, uuid4(), [rule("invoices", read=ALL)]))
+        held = (f"{role_id}|{older}|2", None, "")
+        assert (await tables.make(held)).level(INVOICES, Action.READ) is ALL
+        assert tables.find(held) is None
 
     def test_refuse_to_decide_without_one_of_the_roles(self) -> None:
         with pytest.raises(KeyError):
-            EffectiveTables(100_000).build([_binding(_role_of(1))], {})
+            EffectiveTable([_binding(_role_of(1))], {})
 
     def test_count_the_answers_they_remember(self) -> None:
-        tables = EffectiveTables(1_000_000)
-        role = _role_of(2)
-        built = tables.build([_binding(role)], {(role.role_id, role.version): role})
-        before = tables.size
-        built.level(INVOICES, Action.READ)
-        tables.find([_binding(role)])
-        assert tables.size > before
+        effective = table(in_mandate(rule("invoices", read=ALL)))
+        before = effective.size
+        effective.level(INVOICES, Action.READ)
+        assert effective.size > before
 
     def test_do_not_remember_undeclared_fields(self) -> None:
         effective = table(in_mandate(rule("invoices", read=ALL)))
@@ -104,3 +105,14 @@ def _role_of(number_of_rules: int) -> CompiledRole:
 
 def _binding(role: CompiledRole) -> RoleBinding:
     return RoleBinding(role.role_id, role.version, Priority.MANDATE)
+
+
+def _held(role: CompiledRole, priority_and_marks: str = "2") -> str:
+    return f"{role.role_id}|{role.version}|{priority_and_marks}"
+
+
+def _tables_of(*roles: CompiledRole) -> EffectiveTables:
+    async def as_they_are_now(role_ids: set[RoleId]) -> dict[RoleVersion, CompiledRole]:
+        return {(role.role_id, role.version): role for role in roles if role.role_id in role_ids}
+
+    return EffectiveTables(as_they_are_now, ItemCatalogue(), 100_000)

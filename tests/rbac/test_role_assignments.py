@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from modules.auth.errors import StepUpRequired
+from modules.auth.sign_in_errors import StepUpRequired
 from modules.rbac.errors import EscalationRefused, LastAdministrator, RoleNotAssignable
 from modules.rbac.service.administrators import MandateAdministrators
 from modules.rbac.service.beginnings import RoleBeginnings

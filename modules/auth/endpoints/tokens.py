@@ -13,19 +13,13 @@ from modules.auth.endpoints.signatures import (
     SignIns,
     SignOuts,
 )
-from modules.auth.errors import (
-    InvalidGrant,
-    InvalidToken,
-    InvalidTokenRequest,
-    LoginFailed,
-    SecondFactorRequired,
-    UnsupportedGrantType,
-)
+from modules.auth.errors import InvalidGrant, InvalidToken, InvalidTokenRequest, UnsupportedGrantType
 from modules.auth.factor_errors import SecondFactorFailed
 from modules.auth.schemas.accounts import TokenRequest
 from modules.auth.schemas.sessions import SessionTokens
 from modules.auth.service.devices import KEEPS_NO_COOKIES
 from modules.auth.service.issuing import OpenedSession
+from modules.auth.sign_in_errors import LoginFailed, SecondFactorRequired
 from modules.shared.context import Visitor
 from modules.shared.wire import StorableText
 

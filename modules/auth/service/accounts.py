@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import EmailTaken, SetUpCodeRequired
+from modules.auth.account_errors import EmailTaken, SetUpCodeRequired
 from modules.auth.keys import hash_secret, new_secret
 from modules.auth.mode_errors import SingleUserMode
 from modules.auth.models import User

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from modules.audit.service import AuditLog, Subject
+from modules.auth.api_key_errors import ApiKeyExpiry, ApiKeyMandateUnknown, ApiKeyNotFound, TooManyApiKeys
 from modules.auth.api_keys import new_api_key, read_api_key
-from modules.auth.errors import ApiKeyExpiry, ApiKeyMandateUnknown, ApiKeyNotFound, TooManyApiKeys
 from modules.auth.models import ApiKey, Token
 from modules.auth.repository import api_keys as repository
 from modules.auth.repository import users

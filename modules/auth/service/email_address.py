@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import EmailTaken, LinkNotValid
+from modules.auth.account_errors import EmailTaken
 from modules.auth.keys import hash_secret
 from modules.auth.models import Token, User
 from modules.auth.repository import devices, identities, one_time_tokens, registrations, second_factors, users
@@ -17,6 +17,7 @@ from modules.auth.service.registration import VERIFICATION
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in_proof import LOCAL, MAGIC_LINK
 from modules.auth.settings import AuthSettings
+from modules.auth.sign_in_errors import LinkNotValid
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
 from modules.shared.database import Database

@@ -12,13 +12,13 @@ from typing import Final, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import PendingSignInEnded
 from modules.auth.keys import hash_secret, new_secret
 from modules.auth.models import Token, User
 from modules.auth.repository import one_time_tokens, users
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in_proof import SignInProof
+from modules.auth.sign_in_errors import PendingSignInEnded
 from modules.shared import clock
 from modules.shared.context import Visitor
 from modules.shared.ids import UserId

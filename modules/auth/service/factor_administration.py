@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import SysadminProtected, UserNotFound
+from modules.auth.account_errors import SysadminProtected, UserNotFound
 from modules.auth.repository import backup_codes, one_time_tokens, passkeys, second_factors, totp, users
 from modules.auth.schemas.factors import FactorsRead, PasskeyRead
 from modules.auth.service.entrance import PENDING_SIGN_IN

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog
-from modules.auth.errors import RotationUnderWay
+from modules.auth.key_errors import RotationUnderWay
 from modules.auth.keys import KeyPurpose, KeyState
 from modules.auth.models import StoredKey
 from modules.auth.repository import keys as repository

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import EmailTaken, UserNotFound
+from modules.auth.account_errors import EmailTaken, UserNotFound
 from modules.auth.mode_errors import (
     NotInSingleUserMode,
     SingleUserModeEnded,

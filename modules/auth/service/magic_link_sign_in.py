@@ -8,14 +8,7 @@ digits of the same mail go with it. The longer code counts without the link, in 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, RefusalLog, Subject
-from modules.auth.errors import (
-    CodeNotValid,
-    CodeRequired,
-    EmailTaken,
-    LinkNotValid,
-    MagicLinkExpired,
-    MagicLinkOff,
-)
+from modules.auth.account_errors import EmailTaken
 from modules.auth.keys import hash_secret
 from modules.auth.models import Token, User
 from modules.auth.repository import devices, magic_links, one_time_tokens, registrations, users
@@ -28,6 +21,7 @@ from modules.auth.service.magic_links import flow_name
 from modules.auth.service.mail_codes import CodeKind, MailCodes
 from modules.auth.service.sign_in_proof import MAGIC_LINK, ONE_TIME, SignInProof
 from modules.auth.settings import AuthSettings
+from modules.auth.sign_in_errors import CodeNotValid, CodeRequired, LinkNotValid, MagicLinkExpired, MagicLinkOff
 from modules.shared import clock
 from modules.shared.context import Visitor
 from modules.shared.database import Database

@@ -6,7 +6,6 @@ the same flow ends the older one, and nobody else's.
 """
 
 from modules.audit.service import AuditLog
-from modules.auth.errors import MagicLinkOff
 from modules.auth.keys import hash_secret
 from modules.auth.repository import devices, magic_links, one_time_tokens, users
 from modules.auth.schemas.magic_links import MagicLinkRequest
@@ -17,6 +16,7 @@ from modules.auth.service.mails import send_link
 from modules.auth.service.registration_policy import RegistrationPolicy
 from modules.auth.service.sign_in_proof import MAGIC_LINK
 from modules.auth.settings import AuthSettings
+from modules.auth.sign_in_errors import MagicLinkOff
 from modules.shared import clock
 from modules.shared.context import Visitor
 from modules.shared.i18n import Language

@@ -1,7 +1,7 @@
 """Passwords of accounts: changed by whoever signed in recently, or reset by whoever reads the account's mails."""
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import LinkNotValid, UserNotFound
+from modules.auth.account_errors import UserNotFound
 from modules.auth.keys import hash_secret
 from modules.auth.models import User
 from modules.auth.passwords import Passwords
@@ -16,6 +16,7 @@ from modules.auth.service.registration import VERIFICATION, check_password
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in_proof import LOCAL
 from modules.auth.settings import AuthSettings
+from modules.auth.sign_in_errors import LinkNotValid
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
 from modules.shared.database import Database

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import LastSysadmin, UserNotFound
+from modules.auth.account_errors import LastSysadmin, UserNotFound
 from modules.auth.models import User
 from modules.auth.repository import devices, one_time_tokens, users
 from modules.auth.repository import sessions as session_repository

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import structlog
 
 from modules.audit.service import RefusalLog
-from modules.auth.errors import EmailTaken, UserDisabled
+from modules.auth.account_errors import EmailTaken, UserDisabled
 from modules.auth.identity_providers.flow import AuthorizationAnswer, Refused
 from modules.auth.identity_providers.provider import ProvenIdentity
 from modules.auth.models import Identity, User

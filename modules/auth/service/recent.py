@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.errors import StepUpRequired
 from modules.auth.repository import second_factors
 from modules.auth.service.sign_in_proof import MULTIPLE_FACTORS
+from modules.auth.sign_in_errors import StepUpRequired
 from modules.shared.context import Caller, Login
 
 PASSWORD: Final = "password"  # noqa: S105  # the name of a factor

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.errors import LinkNotValid, LoginFailed, PasswordRequired, WeakPassword
 from modules.auth.keys import hash_secret
 from modules.auth.models import Registration, Token
+from modules.auth.password_errors import WeakPassword
 from modules.auth.passwords import Passwords
 from modules.auth.repository import one_time_tokens, registrations, users
 from modules.auth.schemas.accounts import RegisterRequest
@@ -26,6 +26,7 @@ from modules.auth.service.mails import send_link
 from modules.auth.service.registration_policy import RegistrationPolicy
 from modules.auth.service.sign_in_proof import LOCAL, PASSWORD, SignInProof
 from modules.auth.settings import AuthSettings
+from modules.auth.sign_in_errors import LinkNotValid, LoginFailed, PasswordRequired
 from modules.shared import clock
 from modules.shared.context import Visitor
 from modules.shared.database import Database

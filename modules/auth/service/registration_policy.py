@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from modules.auth.errors import InvitationRequired, RegistrationClosed
+from modules.auth.account_errors import InvitationRequired, RegistrationClosed
 from modules.auth.settings import AuthSettings
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.errors import PendingSignInEnded
 from modules.auth.factor_errors import PasskeyRefused, SecondFactorFailed
 from modules.auth.keys import hash_secret
 from modules.auth.repository import one_time_tokens
@@ -15,6 +14,7 @@ from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.passkey_proof import Ceremony
 from modules.auth.service.shown_factors import ShownFactor, ShownFactors
+from modules.auth.sign_in_errors import PendingSignInEnded
 from modules.shared import clock
 from modules.shared.context import Visitor
 from modules.shared.database import Database

@@ -5,7 +5,6 @@ password cost the same and are answered the same. No connection is held while a 
 """
 
 from modules.audit.service import RefusalLog
-from modules.auth.errors import LoginFailed
 from modules.auth.keys import hash_secret
 from modules.auth.models import User
 from modules.auth.passwords import Passwords
@@ -15,6 +14,7 @@ from modules.auth.service.entrance import Entrance, PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.sign_in_proof import LOCAL, PASSWORD, SignInProof
+from modules.auth.sign_in_errors import LoginFailed
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
 from modules.shared.database import Database

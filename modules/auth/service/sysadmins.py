@@ -6,7 +6,7 @@ The flag is written by the system login: no request's login can, so a mistake in
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import LastSysadmin, UserDisabled, UserNotFound
+from modules.auth.account_errors import LastSysadmin, UserDisabled, UserNotFound
 from modules.auth.models import User
 from modules.auth.repository import users
 from modules.auth.schemas.accounts import UserRead

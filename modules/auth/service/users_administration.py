@@ -1,7 +1,8 @@
 """Accounts as the operator's people see them: found, blocked, let in again, signed out, helped to a new password."""
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import LastSysadmin, SessionNotFound, SysadminProtected, UserDisabled, UserNotFound
+from modules.auth.account_errors import LastSysadmin, SysadminProtected, UserDisabled, UserNotFound
+from modules.auth.errors import SessionNotFound
 from modules.auth.models import User
 from modules.auth.repository import sessions as session_repository
 from modules.auth.repository import users

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import structlog
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import SealBroken
 from modules.auth.identity_providers.data_flow import AccessEnded, DataClient, GivenTokens
+from modules.auth.key_errors import SealBroken
 from modules.auth.provider_errors import ProviderUnavailable
 from modules.auth.service.issued_tokens import IssuedTokens
 from modules.connections import repository

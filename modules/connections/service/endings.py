@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import structlog
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import SealBroken
 from modules.auth.identity_providers.data_flow import DataClient, RevocationRefused
+from modules.auth.key_errors import SealBroken
 from modules.auth.provider_errors import ProviderUnavailable
 from modules.connections import repository
 from modules.connections.models import ConnectionEnding

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.audit.service import AuditLog, Subject
-from modules.auth.errors import ApiKeyNotAccepted
+from modules.auth.api_key_errors import ApiKeyNotAccepted
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.one_time_tokens import OneTimeTokens, Payload
 from modules.mandates.errors import (
