@@ -25,7 +25,12 @@ from modules.shared.mail import Mail, Mailer, MailRefused, MailUnavailable
 
 _SECONDS_BETWEEN_QUERIES: Final = 10.0
 _SECONDS_BETWEEN_READINGS: Final = 5.0
-_FAILED_SIGN_INS: Final = frozenset({"login_failed"})
+_FAILED_SIGN_INS: Final = frozenset(
+    {
+        "login_failed", "second_factor_failed", "code_not_valid", "passkey_refused", "passkey_count_went_back",
+        "provider_answer_invalid", "identity_not_linked",
+    }
+)  # fmt: skip
 
 
 class InstallationMetrics:

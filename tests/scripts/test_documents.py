@@ -3,6 +3,7 @@
 from pathlib import Path
 import re
 
+from prometheus_client import CollectorRegistry
 import pytest
 import typer
 from typer.core import TyperGroup
@@ -10,6 +11,8 @@ from typer.core import TyperGroup
 from gateway.cli import app
 from gateway.http.metrics import HttpMetrics
 from gateway.settings import Settings
+from gateway.system.metrics import InstallationMetrics
+from gateway.system.schemas import PoolRead
 from modules.shared.settings import render_reference
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +74,18 @@ class TestCommands:
         assert missing == {"demo", "openapi"}
 
 
+def counted() -> CollectorRegistry:
+    """Every metric, each with something counted."""
+    http = HttpMetrics("1")
+    http.count("GET", "/", 200, 0.1)
+    http.refused("not_found")
+    installation = InstallationMetrics(http.registry)
+    installation.count_mail("sent")
+    installation.count_sign_in("ok")
+    installation.show_pools([PoolRead(login="mandate_app", size=1, in_use=0, idle=1, waiting=0)])
+    return http.registry
+
+
 class TestOperations:
     def test_name_settings_that_exist(self) -> None:
         known = {
@@ -81,14 +96,11 @@ class TestOperations:
         assert written - known == set()
 
     def test_name_every_metric_and_no_other(self) -> None:
-        families = HttpMetrics("1").registry.collect()
-        names = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+        names = {f"{family.name}_total" if family.type == "counter" else family.name for family in counted().collect()}
         assert set(table("Metrics")) == names
 
     def test_name_the_labels_of_every_metric(self) -> None:
-        metrics = HttpMetrics("1")
-        metrics.count("GET", "/", 200, 0.1)
-        for family in metrics.registry.collect():
+        for family in counted().collect():
             name = f"{family.name}_total" if family.type == "counter" else family.name
             (row,) = [line for line in OPERATIONS.splitlines() if line.startswith(f"| `{name}` |")]
             kind, labels = row.split("|")[2].strip(), set(re.findall(r"`(\w+)`", row.split("|")[3]))
