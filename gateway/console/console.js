@@ -2,6 +2,7 @@
 
 import { drawAccount } from "./account.js";
 import { Refusal, call, onSessionOver, onStepUp } from "./api.js";
+import { wantThisPage } from "./arrival.js";
 import { drawContext } from "./context.js";
 import { describe } from "./dom.js";
 import { drawHeader } from "./header.js";
@@ -54,7 +55,8 @@ async function draw(note) {
 }
 
 async function compose(note) {
-  const [name, argument] = location.hash.replace(/^#\/?/, "").split("/");
+  const asked = location.hash;
+  const [name, argument] = asked.replace(/^#\/?/, "").split("/");
   if (PAGES[name]) {
     const main = await PAGES[name](secretOf(name, argument), draw);
     return { signedIn: session.known, main };
@@ -62,6 +64,7 @@ async function compose(note) {
   const mandates = await listMandates();
   if (mandates === null) {
     place.leave();
+    if (location.hash === asked) wantThisPage(); // it may be another by now
     return { main: await drawSignIn(draw, note) };
   }
   if (name === "m") place.enter((mandates.find((each) => each.slug === argument) || { id: "" }).id);

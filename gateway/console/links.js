@@ -2,7 +2,7 @@
 // nothing up, because mail programs open links too: a person's click does.
 
 import { Refusal, call } from "./api.js";
-import { arrived } from "./arrival.js";
+import { arrived, wantThisPage } from "./arrival.js";
 import { element, field, form, note, sheet, way } from "./dom.js";
 import { drawSignIn, newPassword } from "./sign-in.js";
 import { session } from "./tab.js";
@@ -81,6 +81,7 @@ export function drawTakeBack(token) {
 /** Whoever is not signed in does that first, or registers with the invitation, and comes back here. */
 export async function drawAccept(token, draw) {
   if (!session.known) {
+    wantThisPage();
     const page = await drawSignIn(draw, text("invitationNeedsAccount"));
     page.querySelector(`[href="#/register"]`)?.parentElement.remove();
     page.append(element("p", { class: "way" }, text("noAccount"), " ", element("a", { href: `#/register/${encodeURIComponent(token)}` }, text("registerTitle"))));

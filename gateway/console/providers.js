@@ -1,7 +1,7 @@
 // Signing in with a provider: the way there, and the pages its callback comes back to. The gateway does the rest.
 
 import { call } from "./api.js";
-import { adoptLanguage, returnPath } from "./arrival.js";
+import { adoptLanguage, returnPath, wantThisPage } from "./arrival.js";
 import { action, element, form, note, sheet, way } from "./dom.js";
 import { iconOf } from "./icons.js";
 import { offer, place, session, tellOtherTabs } from "./tab.js";
@@ -56,6 +56,7 @@ export function drawSignInError(code) {
 export async function drawConnectIdentity(_, draw, signIn) {
   if (!session.known) {
     offer.keep();
+    wantThisPage();
     return signIn(draw, text("connectFirst"));
   }
   const [{ offered }, user] = await Promise.all([call("GET", "/auth/identities"), call("GET", "/users/me")]);

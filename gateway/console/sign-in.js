@@ -1,7 +1,7 @@
 // Signing in, making an account, asking for a new password. What the installation does not offer is not drawn.
 
 import { call } from "./api.js";
-import { arrived, wantThisPage } from "./arrival.js";
+import { arrived } from "./arrival.js";
 import { action, element, field, form, note, sheet, way } from "./dom.js";
 import { icon } from "./icons.js";
 import { mailSignIn } from "./mail-sent.js";
@@ -10,7 +10,6 @@ import { providerLinks } from "./providers.js";
 import { text } from "./texts.js";
 
 export async function drawSignIn(draw, words, { only } = {}) {
-  wantThisPage();
   const offered = await call("GET", "/auth/methods");
   const methods = only ? { ...offered, methods: offered.methods.filter((method) => only(method)) } : offered;
   const kinds = new Set(methods.methods.map((method) => method.kind));
