@@ -7,7 +7,7 @@ import { deeds } from "./panel.js";
 import { drawSignIn } from "./sign-in.js";
 import { confirmItIsYou } from "./step-up.js";
 import { place, session } from "./tab.js";
-import { text } from "./texts.js";
+import { hasText, text } from "./texts.js";
 
 export async function drawPicker(mandates, draw) {
   const joinable = session.local ? [] : (await call("GET", "/mandates/joinable")).items;
@@ -67,7 +67,7 @@ export async function drawUnmetPolicy(mandate, refusal, draw) {
   const factors = wanted === "mfa" || wanted === "recent" ? await call("GET", "/auth/factors") : null;
   return sheet(
     text("policyTitle", { mandate: mandate.name }),
-    element("p", {}, text(`policy_${wanted}`, { accepted: accepted.join(", ") })),
+    element("p", {}, hasText(`policy_${wanted}`) ? text(`policy_${wanted}`, { accepted: accepted.join(", ") }) : refusal.message),
     factors ? confirming(wanted, factors, draw) : signingIn(mandate, wanted, accepted, draw),
     way(text("anotherMandate"), "#/"),
   );

@@ -20,6 +20,8 @@ CHROMIUM_ARGUMENTS = (
     "--no-first-run",
     "--disable-background-networking",
 )
+PATIENCE_MILLISECONDS = 15_000
+expect.set_options(timeout=PATIENCE_MILLISECONDS)  # a page is some forty requests, on a machine that has more to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ async def chromium() -> AsyncIterator[Browser]:
 async def visiting(demo: Demo, browser: Browser, *, locale: str = "en-GB", width: int = 1100) -> AsyncIterator[Visitor]:
     complaints: list[str] = []
     context = await browser.new_context(locale=locale, viewport={"width": width, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
     yield Visitor(demo, context, complaints)
     try:
         await context.close()

@@ -62,13 +62,17 @@ class TestGetConsoleFile:
         assert (await browser.get(f"/console/{name}")).status_code == 404
 
 
+def _texts() -> str:
+    return "\n".join(file.read_text(encoding="utf-8") for file in sorted(CONSOLE.glob("texts*.js")))
+
+
 class TestFiles:
     def test_hold_no_sink_that_reads_text_as_markup(self) -> None:
         sinks = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function")
         assert [file.name for file in CONSOLE.glob("*.js") if sinks.search(file.read_text(encoding="utf-8"))] == []
 
     def test_have_every_text_they_ask_for(self) -> None:
-        known = set(re.findall(r"^  (\w+): \[", (CONSOLE / "texts.js").read_text(encoding="utf-8"), re.MULTILINE))
+        known = set(re.findall(r"^  (\w+): \[", _texts(), re.MULTILINE))
         asked = {
             name
             for file in CONSOLE.glob("*.js")
@@ -77,7 +81,7 @@ class TestFiles:
         assert asked - known == set()
 
     def test_have_every_text_in_both_languages(self) -> None:
-        lines = re.findall(r"^  \w+: (\[.*\]),$", (CONSOLE / "texts.js").read_text(encoding="utf-8"), re.MULTILINE)
+        lines = re.findall(r"^  \w+: (\[.*\]),$", _texts(), re.MULTILINE)
         assert lines
         assert [line for line in lines if len(re.findall(r'"[^"]+"', line)) != 2] == []
 
