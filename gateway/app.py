@@ -5,12 +5,14 @@ Tests, demo and production are assembled here and nowhere else.
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import cache
 import gc
 import os
 from pathlib import Path
 from typing import Any, Self
 
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 
 from gateway.console.routes import console_router, front_door_router
 from gateway.embedded_database import database_of
@@ -116,10 +118,7 @@ class Gateway:
 
     def _add_routes(self, app: FastAPI) -> None:
         single_user = self.settings.auth.mode == "single"
-        api = APIRouter(prefix=API, dependencies=[Depends(refuse_ways_in)] if single_user else None)
-        for router in ROUTERS:
-            api.include_router(router)
-        app.include_router(api)
+        app.router.routes.extend(_routes_of_the_features(single_user=single_user))
         app.include_router(well_known.router)
         app.include_router(health_router(self.readiness))
         if self.settings.metrics.enabled:
@@ -174,6 +173,17 @@ def out_of_the_collectors_way() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
+
+
+@cache
+def _routes_of_the_features(*, single_user: bool) -> tuple[BaseRoute, ...]:
+    """The routes under `/api/v1`. FastAPI takes seconds to make so many of them, and they are the same for every
+    application of a process.
+    """
+    api = APIRouter(dependencies=[Depends(refuse_ways_in)] if single_user else None)
+    for router in ROUTERS:
+        api.include_router(router, prefix=API)
+    return tuple(api.routes)
 
 
 def create_app(settings: Settings) -> FastAPI:
