@@ -10,7 +10,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "sign-in" / "decision-table.md"
 TENANT = "11111111-2222-3333-4444-555555555555"
 Claims = dict[str, object]
 
-PROVIDERS = {
+PROVIDERS: dict[str, Google | Microsoft | AnyOpenId] = {
     "Google": Google(GoogleSettings(client_id="gateway")),
     "Microsoft": Microsoft(MicrosoftSettings(client_id="gateway")),
     "other, `verified_email = trust`": AnyOpenId(
