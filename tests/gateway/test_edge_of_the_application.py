@@ -28,7 +28,7 @@ class TestAllowedHosts:
 class TestRequestTimeout:
     async def test_rolls_back_and_gives_the_connection_back(self, database_urls: DatabaseUrls, tmp_path: Path) -> None:
         app = FastAPI()
-        limits = {"http.request_timeout": "500ms", "database.pool_size": "1", "database.max_overflow": "0"}
+        limits = {"http.request_timeout": "1500ms", "database.pool_size": "1", "database.max_overflow": "0"}
         chosen = {name.replace(".", "__"): value for name, value in limits.items()}
         gateway = Gateway(settings_for(database_urls, tmp_path, **chosen))
         gateway.declare_item("reports", label={"en": "Reports", "de": "Berichte"})
