@@ -41,7 +41,7 @@ RouteLimitExceeded = RateLimitExceeded
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool
 
-_REDIS_TIMEOUT = 0.25
+_REDIS_TIMEOUT = 0.5
 _REDIS_CONNECTIONS = 32
 _PAUSE_AFTER_FAILURE = 5.0
 _LOG_EVERY = 60.0

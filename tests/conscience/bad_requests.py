@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from modules.shared.guards import KeyRequirement
 from tests.conscience.operations import Operation
 from tests.conscience.requests import bodies, path_values, queries
 from tests.conscience.world import World
@@ -40,6 +41,12 @@ def caller(here: World) -> httpx.AsyncClient:
     return here.gateway.client(here.omnipotent, here.own.mandate_id)
 
 
+def credential(here: World, operation: Operation) -> dict[str, str]:
+    """What opens an operation that no person may call, only a program's key; else nothing beside the caller's token."""
+    key = here.personas["API key"]
+    return {"Authorization": f"Bearer {key.token}"} if key and isinstance(operation.guard, KeyRequirement) else {}
+
+
 def good_path(here: World, operation: Operation) -> str:
     return operation.filled(path_values(operation, here.own, here, here.omnipotent))
 
@@ -67,7 +74,7 @@ async def faults(here: World, tries: Iterable[Try], statuses: Iterable[int] = ra
                 each.path or good_path(here, each.operation),
                 params=each.params or queries(here.own).get(each.operation.operation_id or ""),
                 content=each.content,
-                headers=raw(each.headers),
+                headers=raw({**credential(here, each.operation), **each.headers}),
             )
             client.cookies.clear()
             problem = fault_of(answer, frozenset(statuses), each.names)

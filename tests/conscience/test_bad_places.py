@@ -171,7 +171,6 @@ class TestHeaders:
             {
                 "Accept-Language": b"\xff;q=x,,;" + b"de" * 3000,
                 "User-Agent": b"\xff\x00",
-                "X-Device-Id": b"\xff" * 65,
                 "X-Forwarded-For": b"\xff, ,," * 500,
             }
         )
@@ -181,3 +180,18 @@ class TestHeaders:
                 if operation.is_safe:
                     statuses.add((await client.get(good_path(here, operation), headers=worse)).status_code)
         assert statuses <= {200, 404, 422}  # 404: a provider that is not offered
+
+    @pytest.mark.parametrize("value", [b"\xff", b"x" * 65, b"a\tb"])
+    async def test_of_a_device_that_cannot_be_are_refused_by_name_where_they_count(
+        self, here: World, walked: list[Operation], value: bytes
+    ) -> None:
+        refused = []
+        async with caller(here) as client:
+            for operation in walked:
+                if operation.is_safe:
+                    headers = raw({"X-Device-Id": value})
+                    answer = await client.get(good_path(here, operation), headers=headers)
+                    if answer.status_code == 400:
+                        assert fault_of(answer, frozenset({400}), "X-Device-Id") is None
+                        refused.append(operation)
+        assert refused

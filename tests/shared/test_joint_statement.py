@@ -55,6 +55,7 @@ class TestAsk:
         moment = statements.joint("moment")
         first = asyncio.create_task(moment.ask(0.2))
         await eventually(lambda: statements.statements == 1)
+        await asyncio.sleep(0.05)  # sent is not yet begun
         asked = datetime.now(UTC)
         late = await moment.ask(0)
         assert (await first)[0] < asked <= late[0]

@@ -71,6 +71,7 @@ class TestLine:
     def test_of_uvicorn_is_written_once(self, output: StringIO) -> None:
         uvicorn = logging.getLogger("uvicorn.error")
         uvicorn.addHandler(logging.StreamHandler(output))
+        uvicorn.setLevel(logging.INFO)  # as uvicorn itself does
         configure_logging(LoggingSettings(), output)
         uvicorn.info("started")
         assert [line["event"] for line in lines(output)] == ["started"]

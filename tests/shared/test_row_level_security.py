@@ -179,11 +179,12 @@ _NOT_COMPOSITE = {
     ): "a global role is the root mandate's; its key carries that",
 }
 _WITHOUT_MANDATE = {
+    "mandate_domains (domain)": "proven by one mandate alone; others may offer it until then",
     "access_rules (role_id, kind, item)": "a role is of one mandate",
     "role_assignments (membership_id, role_id)": "a membership is of one mandate",
     "role_assignments (instance_access_id, role_id)": "an access is of one mandate",
 }
-"""Unique keys beside the primary key `id`, which is a random UUID of the application."""
+"""Unique keys beside the primary key `id`, which is a random UUID of the application, and why they need no mandate."""
 
 
 @pytest.fixture

@@ -26,7 +26,13 @@ async def confirm_totp(caller: SignedInPerson, proof: TotpConfirm, apps: TotpApp
     await apps.confirm(caller, proof.code)
 
 
-@router.delete("/totp", status_code=204, operation_id="delete_totp", summary="Remove the authenticator app")
+@router.delete(
+    "/totp",
+    status_code=204,
+    operation_id="delete_totp",
+    summary="Remove the authenticator app",
+    responses={404: {"description": "There is none."}},
+)
 async def delete_totp(caller: SignedInPerson, apps: TotpApps) -> None:
     """Needs a recent sign-in. Backup codes go with the last factor they stand in for."""
     await apps.remove(caller)
