@@ -15,6 +15,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 import asyncpg
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
@@ -160,6 +161,7 @@ def _engine(url: str, pool_size: int, max_overflow: int, statement_timeout: time
             },
         },
     )
+    event.listen(engine.sync_engine, "checkout", _replace_if_closed)
     event.listen(engine.sync_engine, "checkin", _forget_tenant)
     return engine
 
@@ -200,6 +202,12 @@ def _carry_tenant(session: Session, transaction: SessionTransaction, connection:
     settings = tenant.settings()
     access = " READ ONLY" if session.info.get(_READ_ONLY) else ""
     connection.connection.driver_connection.prologue = f"{access};{settings}" if access or settings else ""
+
+
+def _replace_if_closed(dbapi_connection: Any, _record: Any, _lent: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
+    """Costs no round trip: what the server closed while the connection lay in the pool is known here."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError("closed by the server")
 
 
 def _forget_tenant(dbapi_connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
