@@ -17,7 +17,7 @@ import pytest
 import schemathesis
 from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
-from schemathesis.python.asgi import shutdown_lifespans
+from schemathesis.python.asgi import ASGIClient, get_client, shutdown_lifespans
 from schemathesis.schemas import APIOperation
 
 from gateway.app import Gateway, stand_alone
@@ -34,7 +34,8 @@ CHECKS = [
     schemathesis.checks.response_headers_conformance,
     schemathesis.checks.response_schema_conformance,
 ]
-EXAMPLES = 12
+EXAMPLES = 8
+PARTS = 3
 Documented = APIOperation[Any, Any, Any, Any]
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,7 @@ class Probe:
     runner: asyncio.Runner
     world: World
     schema: Any
+    session: ASGIClient
     known: dict[tuple[str, str], Operation]
 
     def restore(self) -> None:
@@ -78,12 +80,15 @@ def probe(database_urls: DatabaseUrls, tmp_path: Path) -> Iterator[Probe]:
                     rate_limits__enabled="no",
                     auth__argon2_memory_kib="8",
                     auth__argon2_iterations="1",
+                    mandates__dns_timeout="100ms",
                 )
             )
         )
         try:
             known = {(each.method, each.path): each for each in operations(app)}
-            yield Probe(runner, here, schemathesis.openapi.from_asgi("/openapi.json", app), known)
+            schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+            with get_client(app) as session:  # type: ignore[arg-type] # its messages are plain dicts
+                yield Probe(runner, here, schema, session, known)
         finally:
             shutdown_lifespans()
             runner.run(stack.aclose())
@@ -105,8 +110,10 @@ def failures(probe: Probe, operation: Documented, mode: GenerationMode, *, real:
     @given(case=operation.as_strategy(mode, path_parameters=ids))
     def ask(case: schemathesis.Case[Any]) -> None:
         case.cookies.clear()
-        case.call_and_validate(headers=probe.headers(), checks=CHECKS)
-        probe.restore()
+        probe.session.cookies.clear()
+        answer = case.call_and_validate(session=probe.session, headers=probe.headers(), checks=CHECKS)
+        if answer.status_code < 400:  # a refusal changes nothing but counts, and those end with the operation
+            probe.restore()
 
     try:
         ask()
@@ -121,9 +128,10 @@ def failures(probe: Probe, operation: Documented, mode: GenerationMode, *, real:
 
 class TestTheApplication:
     @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["good", "bad"])
-    def test_does_what_its_document_says(self, probe: Probe, mode: GenerationMode) -> None:
+    @pytest.mark.parametrize("part", range(PARTS))
+    def test_does_what_its_document_says(self, probe: Probe, mode: GenerationMode, part: int) -> None:
         found = {}
-        for result in probe.schema.get_all_operations():
+        for result in list(probe.schema.get_all_operations())[part::PARTS]:
             operation = result.ok()
             for real in (True, False) if "{" in operation.path else (False,):
                 if fault := failures(probe, operation, mode, real=real):
