@@ -16,7 +16,7 @@ from typing import Self
 
 import asyncpg
 
-from gateway import migrations
+from gateway.migrations.runs import upgrade
 from gateway.settings import Settings
 from modules.auth.keys import KeyAlgorithm, KeyRing
 from modules.auth.sealing import MasterKey
@@ -123,7 +123,7 @@ class ScratchServer:
         """A migrated database without people."""
         asyncio.run(create_database(self._server.url("postgres"), name))
         found = self._named(name)
-        migrations.upgrade(found.urls.owner)
+        upgrade(found.urls.owner)
         return found
 
     def _named(self, name: str) -> Installation:

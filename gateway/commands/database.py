@@ -10,6 +10,7 @@ from gateway import migrations
 from gateway.commands.installation import require_answer
 from gateway.commands.refusals import Refused
 from gateway.embedded_database import database_of, external_urls
+from gateway.migrations.runs import upgrade, upgrade_sql
 from gateway.settings import Settings
 from modules.shared.database_logins import logins_sql
 
@@ -24,7 +25,7 @@ def migrate(settings: Settings) -> None:
         url = _owner_url(settings)
         asyncio.run(require_answer(url))
         try:
-            migrations.upgrade(url)
+            upgrade(url)
         except (DBAPIError, asyncpg.PostgresError) as error:
             raise Refused(f"the migration failed and changed nothing: {error}") from error
     typer.echo(f"The database is at level {migrations.expected_level()}.")
@@ -44,7 +45,7 @@ def is_current(settings: Settings) -> bool:
 
 def migration_sql() -> str:
     """What a migration from an empty database would run, for `psql` as mandate_owner."""
-    return migrations.upgrade_sql()
+    return upgrade_sql()
 
 
 async def _visit_embedded(settings: Settings) -> None:

@@ -97,7 +97,7 @@ def ensure_template(server: EmbeddedPostgres) -> None:
 
 
 def _migrate_new_database(server: EmbeddedPostgres, name: str) -> None:
-    from gateway.migrations import upgrade  # so that tests of parts below the gateway do not load it
+    from gateway.migrations.runs import upgrade  # so that tests of parts below the gateway do not load it
 
     superuser = server.url("postgres")
     with ThreadPoolExecutor(1) as outside_the_test_loop:
