@@ -81,7 +81,8 @@ async def world(urls: DatabaseUrls, directory: Path) -> AsyncIterator[World]:
     async with running_gateway(
         urls, directory, rate_limits__enabled="no", auth__argon2_memory_kib="8", auth__argon2_iterations="1"
     ) as gateway:
-        connection = await asyncpg.connect(urls.superuser)
+        # 0: also the statement that compares all tables is planned once.
+        connection = await asyncpg.connect(urls.superuser, max_cacheable_statement_size=0)
         try:
             yield await _Builder(gateway, connection).build()
         finally:
