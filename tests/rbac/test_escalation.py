@@ -264,7 +264,7 @@ parts = st.lists(st.tuples(held_roles, st.booleans(), st.booleans(), st.booleans
 
 class TestEveryFutureItem:
     @given(parts, caps, catalogues)
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=150, deadline=None)
     def test_and_field_that_rises_beyond_the_actor_is_found_by_a_cell_with_the_same_levels(
         self,
         roles: Sequence[tuple[HeldRole, bool, bool, bool]],

@@ -58,7 +58,7 @@ class TestRecentLines:
         lines = RecentLines()
 
         def talk(name: str) -> None:
-            for number in range(500):
+            for number in range(250):
                 say(lines, f"{name}{number}")
                 lines.find(most=10)
 
