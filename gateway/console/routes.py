@@ -1,10 +1,11 @@
-"""`/console/`: the files of the console, held in memory and revalidated by their hash.
+"""`/console/`: the files of the console, held in memory.
 
-Browsers keep them and ask each time whether they still hold (304 without a body), so that after an update nobody runs
-half of the old console with half of the new one.
+The page is asked for each time (304 without a body while it holds) and names its files in a folder after the hash of
+all of them, which browsers keep for good: opening it again is one request and not one for each file, all of which count
+for the address, and after an update nobody runs half of the old console with half of the new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
@@ -21,6 +22,7 @@ from modules.shared.errors import NotFound
 _FOLDER = Path(__file__).parent
 _TYPES: Mapping[str, str] = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _CACHING = "public, max-age=0, must-revalidate"
+_KEPT = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,8 @@ class _File:
     def of(cls, content: bytes, media_type: str) -> Self:
         return cls(content, media_type, f'"{sha256(content).hexdigest()[:32]}"')
 
-    def answer(self, known: str | None) -> Response:
-        headers = {"ETag": self.tag, "Cache-Control": _CACHING}
+    def answer(self, known: str | None, caching: str = _CACHING) -> Response:
+        headers = {"ETag": self.tag, "Cache-Control": caching}
         if known is not None and self.tag in known:
             return Response(status_code=304, headers=headers)
         return Response(self.content, media_type=self.media_type, headers=headers)
@@ -47,12 +49,9 @@ def console_router(product: str) -> APIRouter:
         dependencies=[open_to_all("the console's files are the same for all")],
         include_in_schema=False,
     )
-    page = _File.of(_page(product), "text/html")
-    files = {
-        path.name: _File.of(path.read_bytes(), _TYPES[path.suffix])
-        for path in _FOLDER.iterdir()
-        if path.suffix in _TYPES
-    }
+    files = _files()
+    present = _folder_of(files)
+    page = _File.of(_page(product, present, files), "text/html")
 
     @router.get("")
     async def find_console() -> Response:
@@ -66,10 +65,19 @@ def console_router(product: str) -> APIRouter:
 
     @router.get("/{name}")
     async def get_console_file(name: str, if_none_match: Annotated[str | None, Header()] = None) -> Response:
-        """A file the page loads."""
+        """One of its files, as it is now."""
         if name not in files:
             raise NotFound
         return files[name].answer(if_none_match)
+
+    @router.get("/{folder}/{name}")
+    async def get_console_file_for_good(
+        folder: str, name: str, if_none_match: Annotated[str | None, Header()] = None
+    ) -> Response:
+        """A file the page loads: at this address it never changes."""
+        if folder != present or name not in files:
+            raise NotFound
+        return files[name].answer(if_none_match, _KEPT)
 
     return router
 
@@ -86,9 +94,24 @@ def front_door_router() -> APIRouter:
     return router
 
 
-def _page(product: str) -> bytes:
+def folder_of_files() -> str:
+    """The folder that the page names, as long as none of the files changes."""
+    return _folder_of(_files())
+
+
+def _files() -> dict[str, _File]:
+    found = sorted(path for path in _FOLDER.iterdir() if path.suffix in _TYPES)
+    return {path.name: _File.of(path.read_bytes(), _TYPES[path.suffix]) for path in found}
+
+
+def _folder_of(files: Mapping[str, _File]) -> str:
+    told = "".join(f"{name} {file.tag}\n" for name, file in files.items())
+    return sha256(told.encode()).hexdigest()[:16]
+
+
+def _page(product: str, folder: str, files: Iterable[str]) -> bytes:
     """The modules are asked for at once, rather than each when the one that imports it is there."""
-    modules = sorted(path.name for path in _FOLDER.glob("*.js"))
-    preloads = "\n".join(f'<link rel="modulepreload" href="{name}">' for name in modules)
+    modules = [name for name in files if name.endswith(".js")]
+    preloads = "\n".join(f'<link rel="modulepreload" href="{folder}/{name}">' for name in modules)
     template = Template((_FOLDER / "index.html").read_text(encoding="utf-8"))
-    return template.substitute(product=escape(product), preloads=preloads).encode()
+    return template.substitute(product=escape(product), folder=folder, preloads=preloads).encode()

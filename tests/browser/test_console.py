@@ -112,6 +112,26 @@ class TestNewTab:
         await expect((await opened.value).locator("h1")).to_contain_text(starts)
 
 
+class TestFiles:
+    async def test_are_asked_for_once_however_often_the_page_is_opened(self, visitor: Visitor) -> None:
+        """Each request counts for the address, and many people may share one."""
+        sent = (
+            "performance.getEntriesByType('resource').filter((each) => each.name.includes('/console/'))"
+            ".map((each) => [each.name, each.transferSize])"
+        )
+        first = await visitor.tab()
+        await expect(first.get_by_role("heading", name="Sign in")).to_be_visible()
+        loaded = dict(await first.evaluate(sent))
+        assert len(loaded) > 20
+        assert min(loaded.values()) > 0
+        second = await visitor.tab()
+        await expect(second.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert dict(await second.evaluate(sent)) == dict.fromkeys(loaded, 0)
+        await first.reload()
+        await expect(first.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert set(dict(await first.evaluate(sent)).values()) == {0}
+
+
 class TestContext:
     async def test_hides_a_field_from_whoever_may_not_read_it(self, visitor: Visitor) -> None:
         await visitor.sign_in("vera")

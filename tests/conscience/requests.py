@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 
+from gateway.console.routes import folder_of_files
 from tests.conscience.operations import Operation
 from tests.conscience.world import PASSWORD, Place, World
 from tests.support.gateway import Person
@@ -15,6 +16,7 @@ from tests.support.gateway import Person
 Body = dict[str, Any]
 _PAGES = {
     "/console/{name}": {"name": "console.js"},
+    "/console/{folder}/{name}": {"folder": folder_of_files(), "name": "console.js"},
     "/docs/{name}": {"name": "start.js"},
     "/errors/{code}": {"code": "not_found"},
 }
