@@ -210,7 +210,7 @@ class ContextAuthorizer:
             item,
             action,
         )
-        caller.unit.bind(context)
+        caller.unit.bind(context.rights)
         return context
 
     def _note_use(self, connection: HTTPConnection, caller: Caller, guard: str) -> None:

@@ -26,7 +26,7 @@ from modules.shared.ids import GroupId, InstanceId, MandateId, MembershipId, Rol
 from modules.shared.ownership import MandateOwned
 from modules.shared.row_rights import RowRights
 from modules.shared.rules import AccessRule, Priority
-from modules.shared.scoping import HasRowRights, Statement, bind_session, scope_statement, unscoped
+from modules.shared.scoping import Statement, bind_session, scope_statement, unscoped
 
 _OWN_WAYS_IN = frozenset({"local", "magic_link"})
 
@@ -139,29 +139,32 @@ class UnitOfWork:
     The exit stack is the one that ends before the response starts; a commit that fails therefore becomes the answer.
     """
 
-    __slots__ = ("_context", "_open", "_session", "_stack")
+    __slots__ = ("_open", "_rights", "_session", "_stack")
 
     def __init__(self, open_session: Callable[[], AsyncSession], stack: AsyncExitStack) -> None:
         self._open = open_session
         self._stack = stack
         self._session: AsyncSession | None = None
-        self._context: HasRowRights | None = None
+        self._rights: RowRights | None = None
 
     @property
     def session(self) -> AsyncSession:
         """The request's database session, narrowed to what its context may do."""
         if self._session is None:
             self._session = self._open()
-            if self._context is not None:
-                bind_session(self._session, self._context)
+            if self._rights is not None:
+                bind_session(self._session, self._rights)
             self._stack.push_async_exit(self._finish)
         return self._session
 
-    def bind(self, context: HasRowRights) -> None:
-        """Narrow the session to `context` from now on; the first one stays: what it loaded is within its reach."""
-        self._context = self._context or context
+    def bind(self, rights: RowRights) -> None:
+        """Narrow the session to `rights` from now on; the first ones stay: what it loaded is within their reach.
+
+        Not to the context itself, which holds this unit: a request would end in a circle for the garbage collector.
+        """
+        self._rights = self._rights or rights
         if self._session is not None:
-            bind_session(self._session, self._context)
+            bind_session(self._session, self._rights)
 
     async def _finish(
         self, kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None

@@ -23,8 +23,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from modules.shared.ids import InstanceId, MandateId, UserId
 from modules.shared.ownership import UnscopedStatement, anything_protected
 
-CONTEXT = "context"
-"""Where a session keeps the request context whose rights narrow its statements (see scoping.py)."""
+RIGHTS = "rights"
+"""Where a session keeps the rights of the request that narrow its statements (see scoping.py)."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -175,7 +175,7 @@ def _closed_when_narrowed(
 ) -> Callable[Concatenate["TenantSession", _P], _R]:
     @wraps(method)
     def refuse(session: "TenantSession", /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        if CONTEXT in session.info and anything_protected():
+        if RIGHTS in session.info and anything_protected():
             raise UnscopedStatement(f"{method.__name__}() passes by what narrows this session: use its statements")
         return method(session, *args, **kwargs)
 

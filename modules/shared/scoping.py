@@ -7,7 +7,7 @@ in statement_tables.py) is refused with `UnscopedStatement`. Rows written by a f
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Delete, Select, Update, event
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,7 +21,7 @@ from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.sql.lambdas import StatementLambdaElement
 
 from modules.shared.catalogue import AccessLevel, Action, InvalidDeclaration
-from modules.shared.database import CONTEXT, TenantSession
+from modules.shared.database import RIGHTS, TenantSession
 from modules.shared.ownership import MandateOwned, UnscopedStatement, anything_protected, protected_model
 from modules.shared.row_rights import RowRights, column_names
 from modules.shared.statement_tables import Entity, StatementTables, read_statement
@@ -30,15 +30,6 @@ Statement = TypeVar("Statement", bound=Executable)
 
 _UNSCOPED: Final = "mandate_unscoped"
 _WHOSE: Final = frozenset({"mandate_id", "instance_id", "owner_id"})
-
-
-class HasRowRights(Protocol):
-    """A request context, as far as its session needs it."""
-
-    @property
-    def rights(self) -> RowRights:
-        """How far the caller reaches."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +111,15 @@ def unscoped(statement: Statement, reason: str) -> Statement:
     return marked
 
 
-def bind_session(session: AsyncSession | Session, context: HasRowRights) -> None:
-    """From now on every statement and flush of this session is narrowed to what `context` may do; the first stays."""
-    session.info.setdefault(CONTEXT, context)
+def bind_session(session: AsyncSession | Session, rights: RowRights) -> None:
+    """From now on every statement and flush of this session is narrowed to `rights`; the first stay."""
+    session.info.setdefault(RIGHTS, rights)
 
 
 def rights_of(session: Session) -> RowRights | None:
     """The rights this session is bound to."""
-    context: HasRowRights | None = session.info.get(CONTEXT)
-    return None if context is None else context.rights
+    rights: RowRights | None = session.info.get(RIGHTS)
+    return rights
 
 
 # ── every statement of a session ─────────────────────────────────────────────────────────────────────────────────

@@ -103,13 +103,6 @@ def may_all(path: str, level: AccessLevel) -> AccessRule:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """What a session needs of a request context."""
-
-    rights: RowRights
-
-
-@dataclass(frozen=True)
 class Host:
     """The application, seen by `me`, who shares a group with `mate`, not with `other`. `foreign` is another mandate."""
 
@@ -144,7 +137,7 @@ class Host:
     async def first_wall(self, rights: RowRights) -> AsyncIterator[AsyncSession]:
         """A session that only our statements narrow: its login sees every mandate."""
         async with self.database.system_session() as session:
-            bind_session(session, Bound(rights))
+            bind_session(session, rights)
             yield session
 
     @asynccontextmanager
@@ -152,7 +145,7 @@ class Host:
         """A session as a request has it, behind both walls."""
         tenant = Tenant(rights.mandate_id, rights.instance_id, rights.user_id)
         async with self.database.session(tenant) as session:
-            bind_session(session, Bound(rights))
+            bind_session(session, rights)
             yield session
 
     @asynccontextmanager

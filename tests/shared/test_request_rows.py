@@ -4,8 +4,10 @@ import ast
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+import gc
 from pathlib import Path
 from uuid import uuid4
+from weakref import ref
 
 import pytest
 from sqlalchemy import select, text
@@ -55,6 +57,10 @@ async def host(database_urls: DatabaseUrls) -> AsyncIterator[Host]:
         yield host
 
 
+class WatchedUnit(UnitOfWork):
+    """One that a weak reference can be made to."""
+
+
 def unit_of(host: Host, stack: AsyncExitStack) -> UnitOfWork:
     return UnitOfWork(lambda: host.database.open(Tenant(host.mandate, host.instance, host.me)), stack)
 
@@ -77,7 +83,7 @@ def context_of(host: Host, unit: UnitOfWork, *rules: AccessRule, action: Action 
         item=INVOICES,
         action=action,
     )
-    unit.bind(context)
+    unit.bind(context.rights)
     return context
 
 
@@ -131,6 +137,21 @@ class TestScope:
             assert (await context.db.scalars(context.scope(numbers))).all() == ["mine"]
             assert len((await context.db.scalars(context.scope(numbers, "read"))).all()) == 3
             assert (await context.db.scalars(context.scope(numbers, Action.DELETE))).all() == []
+
+
+class TestTheEndOfARequest:
+    async def test_leaves_nothing_to_the_garbage_collector(self, host: Host) -> None:
+        gc.disable()
+        try:
+            async with AsyncExitStack() as stack:
+                unit = WatchedUnit(lambda: host.database.open(Tenant(host.mandate, host.instance, host.me)), stack)
+                context = context_of(host, unit, may_all("*", MY))
+                await context.db.scalars(select(Invoice.number))
+            left = ref(unit)
+            del unit, context, stack
+            assert left() is None
+        finally:
+            gc.enable()
 
 
 class TestUnscoped:
