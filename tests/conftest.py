@@ -1,6 +1,6 @@
 """Fixtures of all tests: a fresh, migrated database on a real PostgreSQL that all test processes of a run share.
 
-`GATEWAY_TEST_POSTGRES=15` runs the suite on the oldest version supported.
+`GATEWAY_TEST_POSTGRES=15` runs the suite on the oldest version supported, `-m postgres` what of it asks for a database.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -49,6 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: _WorkerNode) -> None:
     node.workerinput["postgres_directory"] = str(node.config.stash[_DIRECTORY])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for a database is marked, so that `-m postgres` finds what may depend on the server's version."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "postgres_server" in item.fixturenames:
+            item.add_marker("postgres")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

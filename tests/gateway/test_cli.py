@@ -151,6 +151,7 @@ class TestMigrate:
         assert (answer.exit_code, "owner_url" in answer.stderr) == (1, True)
 
 
+@pytest.mark.slow
 class TestServe:
     def test_refuses_a_database_at_another_level(self, commands: Commands) -> None:
         commands.sql("UPDATE alembic_version SET version_num = '0000'")
@@ -193,6 +194,7 @@ class TestServe:
             assert program.stop() == 0
 
 
+@pytest.mark.slow
 class TestWorker:
     def test_works_on_jobs_until_told_to_stop(self, commands: Commands) -> None:
         """Beside a server that does not, it sends the mail of a registration."""

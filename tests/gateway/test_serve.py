@@ -18,6 +18,7 @@ from tests.support.commands import Program, environment_for, free_port, started,
 from tests.support.postgres import DatabaseUrls
 
 SLOW_HOST = ("-m", "tests.support.slow_host")
+pytestmark = pytest.mark.slow
 
 
 class Host:

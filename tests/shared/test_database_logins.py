@@ -13,6 +13,7 @@ from modules.shared.embedded_postgres import EmbeddedPostgres
 from tests.support.postgres import new_directory, remove_server, server_in
 
 DANGEROUS = ("rolsuper", "rolbypassrls", "rolcreatedb", "rolcreaterole", "rolreplication", "rolinherit")
+pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ STATEMENTS = {
 DEADLINE = 1.0
 TOLERANCE = 0.7
 """For a machine that has other things to do."""
+pytestmark = pytest.mark.postgres
 
 
 @asynccontextmanager
