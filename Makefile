@@ -16,7 +16,7 @@ run: .venv/.installed ## Serve the demo on its own PostgreSQL; ARGS="--port 9000
 	@exec $(BIN)/mandate demo $(ARGS)
 
 test: .venv/.installed-for-development ## Run every test and report the branch coverage of modules/; ARGS goes to pytest
-	@$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: .venv/.installed-for-development ## Format, lint, types, import directions and house rules
 	@scripts/check
