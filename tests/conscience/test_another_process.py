@@ -21,6 +21,7 @@ from tests.support.gateway import Person, RunningGateway, running_gateway
 from tests.support.postgres import DatabaseUrls, FreshDatabases
 
 _ENOUGH_FOR_BOTH = 8
+pytestmark = pytest.mark.slow
 _SAME = {"auth__issuer": "tests", "jobs__in_process": "no", "logging__level": "WARNING"}
 
 

@@ -48,6 +48,7 @@ async def nobody(here: World) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class TestTokens:
+    @pytest.mark.slow
     @pytest.mark.parametrize(("place", "prefix"), [("Authorization", b"Bearer "), ("Cookie", b"auth_token=")])
     async def test_that_are_none_open_nothing(
         self, here: World, walked: list[Operation], place: str, prefix: bytes

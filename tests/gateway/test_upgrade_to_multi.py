@@ -114,6 +114,7 @@ class TestUpgradeToMulti:
             assert client.get("/admin/users").status_code == 200
 
 
+@pytest.mark.slow
 class TestServe:
     def test_refuses_a_database_of_places_that_is_none(self, installation: Installation) -> None:
         missing = installation.directory / "City.mmdb"
