@@ -10,7 +10,7 @@ import re
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Table, event
+from sqlalchemy import ForeignKeyConstraint, Table, event, inspect
 from sqlalchemy.orm import Mapped, Mapper, mapped_column
 from sqlalchemy.sql.expression import TableClause
 
@@ -91,25 +91,17 @@ def names_protected_table(sql: str) -> bool:
 
 def item_of(model: type[MandateOwned], catalogue: ItemCatalogue) -> Item:
     """The item whose rules decide on the rows of `model`. Raises InvalidDeclaration when its reach does not fit the
-    table: rights of one instance would otherwise reach rows of all.
+    table, since rights of one instance would otherwise reach rows of all, or when it has a field that is no column:
+    a rule about a misspelled one would protect nothing.
     """
     path = model.__item__
     item = catalogue.find(ItemKind.DATA, path) or catalogue.find(ItemKind.RESOURCE, path) or catalogue.resolve(path)
     fitting = Reach.INSTANCE if issubclass(model, InstanceOwned) else Reach.MANDATE
     if item.reach is not fitting:
         raise InvalidDeclaration(f"{model.__name__} needs an item of reach {fitting}; {path!r} has {item.reach}")
+    if item.fields and (unknown := item.fields.difference(inspect(model).column_attrs.keys())):
+        raise InvalidDeclaration(f"item {path!r} has fields {model.__name__} does not: {', '.join(sorted(unknown))}")
     return item
-
-
-def check_declarations(catalogue: ItemCatalogue, models: Iterable[type[MandateOwned]]) -> None:
-    """For a host's tests: each of these classes has a declared, fitting item. Raises InvalidDeclaration."""
-    for model in models:
-        item = item_of(model, catalogue)
-        unknown = item.fields - set(model.__mapper__.column_attrs.keys())  # type: ignore[attr-defined]
-        if unknown:
-            raise InvalidDeclaration(
-                f"item {item.path!r} has fields {model.__name__} does not: {', '.join(sorted(unknown))}"
-            )
 
 
 def owned_reference(
