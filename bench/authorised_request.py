@@ -8,7 +8,6 @@ share the machine's processors.
 """
 
 import argparse
-from contextlib import ExitStack
 import json
 from statistics import median
 
@@ -17,7 +16,7 @@ from bench.contenders import CONTENDERS
 from bench.load import generator, put_load
 from bench.rounds import CONNECTIONS, Round, one_round
 from bench.scratch import Population, ScratchServer, Visitor, populate
-from bench.serving import Server, served
+from bench.serving import Server, all_served
 
 OURS = "ours"
 GOALS = {"bare": 0.40, "naive": 15.0}
@@ -40,8 +39,7 @@ def main() -> None:
     with ScratchServer.running() as database:
         installation = database.installation("race")
         visitors = populate(installation, Population())
-        with ExitStack() as stack:
-            servers = [stack.enter_context(served(name, installation, visitors[0])) for name in CONTENDERS]
+        with all_served([(name, installation, visitors[0]) for name in CONTENDERS]) as servers:
             results = race(servers, visitors, database.postmaster, rounds, seconds)
             alone = _alone(servers[-1], visitors, rounds)
     figures = {

@@ -9,7 +9,6 @@ counts.
 
 import argparse
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 import json
 from statistics import median
@@ -18,7 +17,7 @@ from bench import report
 from bench.load import generator, put_load
 from bench.rounds import CONNECTIONS, Round, one_round
 from bench.scratch import Population, ScratchServer, Visitor, populate
-from bench.serving import Server, served
+from bench.serving import Server, all_served
 
 SMALL = "small"
 FLAT = 0.10
@@ -36,7 +35,7 @@ def populations(*, quick: bool) -> dict[str, Population]:
     """What is compared; the quick ones are smaller, so that filling them does not take longer than measuring."""
     return {
         SMALL: Population(),
-        "tokens": Population(tokens=100_000 if quick else 2_000_000),
+        "tokens": Population(tokens=50_000 if quick else 2_000_000),
         "mandates": Population(tokens=20_000 if quick else 100_000, mandates=1_000 if quick else 10_000),
         "rules": Population(rules_per_role=400),
     }
@@ -50,7 +49,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the figures into docs/performance.md")
     options = parser.parse_args()
     sizes = populations(quick=options.quick)
-    rounds, seconds = (3, 1.0) if options.quick else (15, 3.0)
+    rounds, seconds = (2, 1.0) if options.quick else (15, 3.0)
     results = measure(sizes, rounds, seconds)
     ratios = {name: _rates(results, name) for name in sizes if name != SMALL}
     for name, ratio in ratios.items():
@@ -63,19 +62,19 @@ def main() -> None:
 
 def measure(sizes: dict[str, Population], rounds: int, seconds: float) -> dict[str, list[Round]]:
     """The rounds of every installation."""
-    with ScratchServer.running() as database, ExitStack() as stack:
-        places = {}
-        for name, population in sizes.items():
-            installation = database.installation(name)
-            visitors = populate(installation, population)
-            places[name] = Place(stack.enter_context(served("ours", installation, visitors[0])), visitors)
-        for place in places.values():
-            _compile_rules(place)
-        results: dict[str, list[Round]] = {name: [] for name in places}
-        for _ in range(rounds):
-            for name, place in places.items():
-                results[name].append(one_round(place.server, place.visitors, database.postmaster, seconds))
-        return results
+    with ScratchServer.running() as database:
+        installations = [database.installation(name) for name in sizes]
+        filled = list(map(populate, installations, sizes.values()))
+        asked = zip(installations, filled, strict=True)
+        with all_served([("ours", installation, visitors[0]) for installation, visitors in asked]) as servers:
+            places = dict(zip(sizes, map(Place, servers, filled), strict=True))
+            for place in places.values():
+                _compile_rules(place)
+            results: dict[str, list[Round]] = {name: [] for name in places}
+            for _ in range(rounds):
+                for name, place in places.items():
+                    results[name].append(one_round(place.server, place.visitors, database.postmaster, seconds))
+            return results
 
 
 def _compile_rules(place: Place) -> None:

@@ -1,7 +1,8 @@
 """A contender in a process of its own, and the processor time it and its database spent."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 import os
 from pathlib import Path
@@ -49,6 +50,13 @@ def served(name: str, installation: Installation, visitor: Visitor) -> Iterator[
         finally:
             process.terminate()
             process.wait(_PATIENCE_SECONDS)
+
+
+@contextmanager
+def all_served(those: Sequence[tuple[str, Installation, Visitor]]) -> Iterator[list[Server]]:
+    """The same for several, which start together: each takes seconds."""
+    with ExitStack() as stack, ThreadPoolExecutor(len(those)) as starting:
+        yield list(starting.map(lambda each: stack.enter_context(served(*each)), those))
 
 
 def processor_seconds(pid: int) -> float:
