@@ -115,6 +115,7 @@ export async function signOut(everywhere = false) {
 function forgetAll(error) {
   place.leave();
   place.wanted = "";
+  place.connecting = null;
   session.forget();
   tellOtherTabs("signed-out");
   return error;

@@ -3,7 +3,8 @@
 import { drawAccount } from "./account.js";
 import { Refusal, call, onSessionOver, onStepUp } from "./api.js";
 import { wantThisPage } from "./arrival.js";
-import { drawContext } from "./context.js";
+import { drawConnections, listProviders } from "./connections.js";
+import { drawContext, readContext } from "./context.js";
 import { describe } from "./dom.js";
 import { drawHeader } from "./header.js";
 import { drawAccept, drawMagicLink, drawReset, drawTakeBack, drawVerify } from "./links.js";
@@ -56,7 +57,9 @@ async function draw(note) {
 
 async function compose(note) {
   const asked = location.hash;
-  const [name, argument] = asked.replace(/^#\/?/, "").split("/");
+  const [name, argument, page] = asked.replace(/^#\/?/, "").split("/");
+  const wanted = name === "m" ? page : name; // of the pages of a mandate
+  if (wanted !== "connections" && name !== "sign-in-error") place.connecting = null;
   if (PAGES[name]) {
     const main = await PAGES[name](secretOf(name, argument), draw);
     return { signedIn: session.known, main };
@@ -71,16 +74,20 @@ async function compose(note) {
   const mandate = mandates.find((each) => each.id === place.mandate);
   if (!mandate) place.leave();
   if (name === "account") return { signedIn: true, mandate, main: await drawAccount(mandate, draw) };
-  if (!mandate) return { signedIn: true, main: await drawPicker(mandates, draw) };
-  return { signedIn: true, mandate, title: mandate.name, ...(await drawWork(mandate)) };
+  if (!mandate) return { signedIn: true, main: await drawPicker(mandates, draw, wanted === "connections" ? wanted : "") };
+  return { signedIn: true, mandate, ...(await drawWork(mandate, wanted)) };
 }
 
-async function drawWork(mandate) {
+async function drawWork(mandate, wanted) {
   try {
-    return await drawContext(mandate, draw);
+    const context = await readContext();
+    const providers = await listProviders(context);
+    const page = { user: context.user, pages: providers.length ? ["connections"] : [], here: wanted };
+    if (wanted === "connections") return { ...page, main: drawConnections(mandate, context, providers) };
+    return { ...page, title: mandate.name, main: await drawContext(mandate, context, draw) };
   } catch (error) {
     if (error.code !== "login_method_not_allowed") throw error;
-    return { main: await drawUnmetPolicy(mandate, error, draw) };
+    return { title: mandate.name, main: await drawUnmetPolicy(mandate, error, draw) };
   }
 }
 
@@ -114,6 +121,8 @@ window.addEventListener("hashchange", async () => {
   content.querySelector("[autofocus]")?.focus();
 });
 window.addEventListener("pageshow", (event) => {
-  if (event.persisted) draw(); // back from a provider: what was busy is not any more
+  if (!event.persisted) return;
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  draw(); // back from a provider: what was busy is not any more
 });
 draw();

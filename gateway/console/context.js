@@ -10,13 +10,15 @@ const ACTIONS = ["view", "create", "read", "update", "delete"];
 const LEVELS = { none: "levelNone", my: "levelMy", group: "levelGroup", all: "levelAll" };
 const SIGHT = { none: "levelNone", all: "levelYes" };
 
+/** How far this person's rights reach: `none`, `my`, `group` or `all`. */
+export function levelOf(context, item, action) {
+  const found = context.permissions.find((each) => each.item === item);
+  return (found && found.levels[action]) || "none";
+}
+
 /** The page of a tab that works in `mandate`. */
-export async function drawContext(mandate, draw) {
-  const context = await readContext();
-  const level = (item, action) => {
-    const found = context.permissions.find((each) => each.item === item);
-    return (found && found.levels[action]) || "none";
-  };
+export async function drawContext(mandate, context, draw) {
+  const level = (item, action) => levelOf(context, item, action);
   const may = (item, action) => level(item, action) !== "none";
   const parts = [
     element("h1", {}, mandate.name),
@@ -25,11 +27,11 @@ export async function drawContext(mandate, draw) {
     context.instance && may("petty-cash", "read") ? await drawPettyCash(context, level) : "",
     drawPermissions(context, draw),
   ];
-  return { user: context.user, main: element("div", {}, parts) };
+  return element("div", {}, parts);
 }
 
-/** An instance that cannot be entered any more is left. */
-async function readContext() {
+/** What the caller is and may here. An instance that cannot be entered any more is left. */
+export async function readContext() {
   try {
     return await call("GET", "/context");
   } catch (error) {

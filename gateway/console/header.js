@@ -7,16 +7,17 @@ import { text } from "./texts.js";
 
 const COLOURS = ["auto", "light", "dark"];
 
-/** Draw it for a tab in `mandate`, or in none. */
-export function drawHeader({ mandate, user, signedIn, redraw }) {
+/** Draw it for a tab in `mandate`, or in none. `pages` are those of the mandate that this person can use. */
+export function drawHeader({ mandate, user, signedIn, pages = [], here, redraw }) {
   const root = document.documentElement;
   if (mandate) root.style.setProperty("--mandate", mandate.color);
   else root.style.removeProperty("--mandate");
   document.getElementById("header").replaceChildren(
     element("span", { class: "where" }, mandate ? element("span", { class: "dot" }) : "", mandate ? mandate.name : root.dataset.product),
     user ? element("span", { class: "who" }, user.display_name || user.email) : "",
+    ...pages.map((page) => link(page, `#/m/${mandate.slug}/${page}`, page === here)),
     mandate ? button("anotherMandate", () => leave(redraw)) : "",
-    signedIn ? element("a", { class: "button quiet", href: "#/account", "data-action": "account" }, text("account")) : "",
+    signedIn ? link("account", "#/account") : "",
     signedIn && !session.local ? button("signOut", () => signOut().finally(() => leave(redraw))) : "",
     button("language", () => {
       choices.language = choices.language === "de" ? "en" : "de";
@@ -33,6 +34,10 @@ function leave(redraw) {
   place.leave();
   history.pushState(null, "", "#/");
   redraw();
+}
+
+function link(name, href, isHere) {
+  return element("a", { class: "button quiet", href, "data-action": name, "aria-current": isHere ? "page" : null }, text(name));
 }
 
 function button(name, onclick, values) {

@@ -1,4 +1,4 @@
-// The sections of “My account”: each loads its own part, and draws itself anew after a change.
+// The sections of “My account” and of the data connections: each loads its own part, and draws itself anew after a change.
 
 import { describe, element } from "./dom.js";
 import { text } from "./texts.js";
@@ -45,9 +45,9 @@ export function deeds(...buttons) {
   return element("div", { class: "deeds" }, buttons);
 }
 
-/** A tag beside a name. */
-export function tag(words) {
-  return element("span", { class: "tag" }, words);
+/** A tag beside a name; a `bad` one wants something done. */
+export function tag(words, isBad = false) {
+  return element("span", { class: isBad ? "tag bad" : "tag" }, words);
 }
 
 /** A fact with its moment. */

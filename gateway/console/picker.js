@@ -9,14 +9,15 @@ import { confirmItIsYou } from "./step-up.js";
 import { place, session } from "./tab.js";
 import { hasText, text } from "./texts.js";
 
-export async function drawPicker(mandates, draw) {
+/** `page` is the one of the mandate to go on to; empty for its first. */
+export async function drawPicker(mandates, draw, page) {
   const joinable = session.local ? [] : (await call("GET", "/mandates/joinable")).items;
   return element(
     "div",
     {},
     element("h1", {}, text("chooseMandate")),
     element("p", { class: "small" }, text(mandates.length ? "chooseHint" : "noMandate")),
-    element("ul", { class: "cards" }, mandates.map((mandate) => element("li", {}, card(mandate, draw)))),
+    element("ul", { class: "cards" }, mandates.map((mandate) => element("li", {}, card(mandate, draw, page)))),
     joinable.length
       ? [
           element("h2", {}, text("joinable")),
@@ -27,10 +28,10 @@ export async function drawPicker(mandates, draw) {
   );
 }
 
-function card(mandate, draw) {
+function card(mandate, draw, page) {
   const made = element(
     "button",
-    { class: "card", type: "button", onclick: () => enter(mandate, draw) },
+    { class: "card", type: "button", onclick: () => enter(mandate, draw, page) },
     element("span", { class: "name" }, mandate.name),
     element("span", { class: "small" }, mandate.slug, mandate.wants ? ` · ${text("asksForMore")}` : ""),
   );
@@ -55,8 +56,8 @@ function joinCard(mandate, draw) {
   return made;
 }
 
-function enter(mandate, draw) {
-  const address = `#/m/${mandate.slug}`;
+function enter(mandate, draw, page) {
+  const address = page ? `#/m/${mandate.slug}/${page}` : `#/m/${mandate.slug}`;
   if (location.hash === address) draw();
   else location.hash = address;
 }

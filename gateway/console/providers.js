@@ -21,6 +21,11 @@ export function providerLinks(methods, invitation) {
 /** Go where `path` says; the button stays busy until the provider's page is there. */
 export async function leaveFor(path, body) {
   const { url } = await call("POST", path, { return_to: returnPath(), ...body });
+  return depart(url);
+}
+
+/** Open a provider's page; what asked for it stays busy until that is there. */
+export function depart(url) {
   location.assign(url);
   return new Promise(() => {});
 }
@@ -43,7 +48,13 @@ export async function drawSignedIn(next, draw) {
   return element("div");
 }
 
-export function drawSignInError(code) {
+export async function drawSignInError(code, draw) {
+  if (place.connecting) { // no sign-in: an account was to be connected to the mandate of this tab
+    place.connecting = { ...place.connecting, refused: code };
+    history.replaceState(null, "", "#/connections");
+    await draw();
+    return element("div");
+  }
   const name = `error_${code}`;
   return sheet(
     text(session.known ? "notConnected" : "signInFailed"),

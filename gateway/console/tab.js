@@ -30,6 +30,15 @@ export const place = {
     if (address) sessionStorage.setItem("wanted", address);
     else sessionStorage.removeItem("wanted");
   },
+  /** The data connection this tab has gone to a provider for: its `provider`, the id of the one it had `before`, and
+   *  why it was `refused`. */
+  get connecting() {
+    return JSON.parse(sessionStorage.getItem("connecting"));
+  },
+  set connecting(connection) {
+    if (connection) sessionStorage.setItem("connecting", JSON.stringify(connection));
+    else sessionStorage.removeItem("connecting");
+  },
 };
 
 /** What this browser knows of its session; the tokens are cookies no script can read. */

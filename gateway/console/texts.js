@@ -2,11 +2,13 @@
 
 import { choices } from "./tab.js";
 import { ACCOUNT_TEXTS } from "./texts-account.js";
+import { CONNECTION_TEXTS } from "./texts-connections.js";
 import { SIGN_IN_TEXTS } from "./texts-sign-in.js";
 
 const TEXTS = {
   ...SIGN_IN_TEXTS,
   ...ACCOUNT_TEXTS,
+  ...CONNECTION_TEXTS,
   skip: ["Skip to the content", "Zum Inhalt springen"],
   language: ["Deutsch", "English"],
   colours: ["Colours: {colours}", "Farben: {colours}"],

@@ -23,7 +23,7 @@ from modules.connections.dependencies import (
     Owned,
     WhoeverIsHere,
 )
-from modules.connections.schemas import ConnectionRead, ConnectionRequest, ConnectionSort
+from modules.connections.schemas import ConnectionProviderList, ConnectionRead, ConnectionRequest, ConnectionSort
 from modules.shared.pagination import Page, Paging
 from modules.shared.wire import StorableText
 
@@ -35,10 +35,23 @@ Parameter = Annotated[StorableText | None, Query(max_length=2048)]
 
 @router.get("", operation_id="list_connections", summary="List data connections")
 async def list_connections(
-    context: MayReadConnections, connections: Owned, paging: Paging, sort: ConnectionSort = "created_at"
+    context: MayReadConnections,
+    connections: Owned,
+    paging: Paging,
+    sort: ConnectionSort = "created_at",
+    *,
+    own: Annotated[bool, Query(description="Only your own.")] = False,
 ) -> Page[ConnectionRead]:
     """Your own, those of your groups' members, or all of the mandate, as far as your level reaches. Never a token."""
-    return await connections.list_page(context, sort, paging)
+    return await connections.list_page(context, sort, paging, own=own)
+
+
+@router.get(
+    "/providers", operation_id="list_connection_providers", summary="List providers whose data can be connected"
+)
+async def list_connection_providers(_: MayReadConnections, connections: Owned) -> ConnectionProviderList:
+    """What `POST /connections/{provider}` takes in this installation."""
+    return connections.list_providers()
 
 
 @router.post("/{provider}", operation_id="begin_connection", summary="Begin to connect an account")

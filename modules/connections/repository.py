@@ -70,10 +70,15 @@ class Owner(NamedTuple):
     mandate: str
 
 
-async def list_page(context: RequestContext, sort: str, paging: PageQuery) -> tuple[list[FoundConnection], str | None]:
-    """The connections within the caller's reach."""
+async def list_page(
+    context: RequestContext, sort: str, paging: PageQuery, *, own: bool
+) -> tuple[list[FoundConnection], str | None]:
+    """The connections within the caller's reach; with `own` no others than theirs."""
     ordering = Ordering.choose(sort, _COLUMNS, Connection.id)
-    rows, cursor = await read_page(context.db, _found().where(_within_reach(context)), ordering, paging)
+    wanted = _found().where(_within_reach(context))
+    if own:
+        wanted = wanted.where(Connection.user_id == context.user.id)
+    rows, cursor = await read_page(context.db, wanted, ordering, paging)
     return [FoundConnection(*row[:3]) for row in rows], cursor
 
 

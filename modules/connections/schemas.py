@@ -38,6 +38,20 @@ class ConnectionRead(BaseModel):
     refreshed_at: datetime = Field(description="When the provider last gave tokens.")
 
 
+class ConnectionProviderRead(BaseModel):
+    """A provider whose data people may connect."""
+
+    name: str = Field(description="google, microsoft or oidc:<name>.")
+    display_name: str = Field(description="What people call the provider.")
+    scopes: list[str] = Field(description="What is asked for there.")
+
+
+class ConnectionProviderList(BaseModel):
+    """All of them, in the order to draw them; none where nothing is configured."""
+
+    items: list[ConnectionProviderRead]
+
+
 class ConnectionRequest(WireModel):
     """What the owner agrees to."""
 

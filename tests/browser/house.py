@@ -1,4 +1,6 @@
-"""The demo with every way in: at a name, so that browsers make passkeys, and with Google and Microsoft imitated."""
+"""The demo with every way in: at a name, so that browsers make passkeys, and with Google and Microsoft imitated, which
+people can connect, too.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -42,6 +44,11 @@ class House(Demo):
         with psycopg.connect(self.database) as connection:
             connection.execute(statement.encode())
 
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What stands in its database."""
+        with psycopg.connect(self.database) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
     def forget_recent_sign_ins(self) -> None:
         """Everybody has signed in an hour ago."""
         self.change("UPDATE sessions SET authenticated_at = now() - interval '1 hour'")
@@ -80,6 +87,8 @@ def open_house(fresh_databases: FreshDatabases, tmp_path_factory: pytest.TempPat
             "rate_limits__mail_per_recipient_hour": "1000/hour",
             **google.settings(),
             **microsoft.settings(),
+            **google.connection_settings(),
+            **microsoft.connection_settings(),
         }
         environment = environment_for(urls, directory, **settings)
         host = ("-m", "tests.support.demo_host")
@@ -103,6 +112,16 @@ async def authenticator(visitor: Visitor, page: Page) -> CDPSession:
     }
     await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
     return devtools
+
+
+async def connect(page: Page, provider: str, choice: str, *, button: str = "Connect {}", absent: bool = False) -> None:
+    """From the data connections to the provider, and back by this link of its page."""
+    await page.get_by_role("button", name=button.format(provider)).click()
+    dialog = page.get_by_role("dialog")
+    if absent:
+        await dialog.get_by_label("When applications may use it").select_option(label="In my absence, too")
+    await dialog.get_by_role("button", name=f"Go on to {provider}").click()
+    await page.get_by_role("link", name=choice).click()
 
 
 async def open_account(page: Page) -> None:

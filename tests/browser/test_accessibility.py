@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Page, expect
 import pytest
 
 from tests.browser.conftest import Demo, Visitor, visiting
-from tests.browser.house import House, open_account, open_house
+from tests.browser.house import House, connect, open_account, open_house
 from tests.support.postgres import FreshDatabases
 
 pytestmark = pytest.mark.browser
@@ -120,6 +120,42 @@ async def app_dialog(visitor: Visitor) -> Page:
     return page
 
 
+async def connections_page(visitor: Visitor) -> Page:
+    """With what an administrator sees of others, one that the provider has ended, and what is said on coming back."""
+    house = visitor.demo
+    assert isinstance(house, House)
+    house.change("DELETE FROM connections")
+    await visitor.sign_in("bert")
+    page = await visitor.tab("/console/#/m/baltic/connections")
+    await connect(page, "Google", "max")
+    await expect(page.get_by_text("Google is connected.")).to_be_visible()
+    house.change("UPDATE connections SET user_id = (SELECT id FROM users WHERE email = 'max@example.org')")
+    await page.reload()
+    await connect(page, "Microsoft", "mia")
+    await expect(page.get_by_text("Microsoft is connected.")).to_be_visible()
+    house.change("UPDATE connections SET state = 'broken' WHERE provider = 'microsoft'")
+    await connect(page, "Google", "gina")
+    await expect(page.get_by_text("Google is connected.")).to_be_visible()
+    await expect(page.locator("#other-connections .rows")).to_be_visible()
+    return page
+
+
+async def connection_dialog(visitor: Visitor) -> Page:
+    await visitor.sign_in("max")
+    page = await visitor.tab("/console/#/m/alpine/connections")
+    await page.get_by_role("button", name="Connect Google").click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    return page
+
+
+async def connection_refused_page(visitor: Visitor) -> Page:
+    await visitor.sign_in("max")
+    page = await visitor.tab("/console/#/m/alpine/connections")
+    await connect(page, "Google", "Cancel")
+    await expect(page.get_by_role("alert")).to_be_visible()
+    return page
+
+
 PAGES_OF_THE_HOUSE: list[Callable[[Visitor], Awaitable[Page]]] = [
     sign_in_page_with_every_way,
     mail_sent_page,
@@ -128,6 +164,9 @@ PAGES_OF_THE_HOUSE: list[Callable[[Visitor], Awaitable[Page]]] = [
     account_page,
     api_key_dialog,
     app_dialog,
+    connections_page,
+    connection_dialog,
+    connection_refused_page,
 ]
 
 

@@ -40,6 +40,10 @@ class ProviderPeer:
         client = {f"{self.kind}__client_id": CLIENT_ID, f"{self.kind}__client_secret": CLIENT_SECRET}
         return {place: self.base, **client}
 
+    def connection_settings(self) -> dict[str, str]:
+        """The section that has people connect their data there, too."""
+        return {f"connections__{self.kind}__scopes": "openid email offline_access calendar.read"}
+
 
 @contextmanager
 def provider_peer(kind: Kind, accounts: Accounts, gateway_url: str) -> Iterator[ProviderPeer]:
@@ -49,7 +53,7 @@ def provider_peer(kind: Kind, accounts: Accounts, gateway_url: str) -> Iterator[
     client = {
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
-        "redirect_uris": [f"{gateway_url}/api/v1/auth/{kind}/callback"],
+        "redirect_uris": [f"{gateway_url}/api/v1/{use}/{kind}/callback" for use in ("auth", "connections")],
     }
     told = {
         "PEER_KIND": kind,

@@ -9,7 +9,12 @@ from modules.auth.identity_providers.data_flow import DataClient
 from modules.connections import repository
 from modules.connections.errors import ConnectionNotFound
 from modules.connections.repository import FoundConnection
-from modules.connections.schemas import ConnectionRead, ConnectionState
+from modules.connections.schemas import (
+    ConnectionProviderList,
+    ConnectionProviderRead,
+    ConnectionRead,
+    ConnectionState,
+)
 from modules.connections.service.endings import revoke_soon
 from modules.shared.context import Caller, RequestContext
 from modules.shared.database import Database
@@ -24,10 +29,22 @@ class OwnedConnections:
         self._clients = clients
         self._audit = audit
 
-    async def list_page(self, context: RequestContext, sort: str, paging: PageQuery) -> Page[ConnectionRead]:
-        """One page of what the caller reaches: their own, their groups', or the mandate's."""
-        found, cursor = await repository.list_page(context, sort, paging)
+    async def list_page(
+        self, context: RequestContext, sort: str, paging: PageQuery, *, own: bool = False
+    ) -> Page[ConnectionRead]:
+        """One page of what the caller reaches: their own (with `own` no others), their groups', or the mandate's."""
+        found, cursor = await repository.list_page(context, sort, paging, own=own)
         return Page(items=[self._read(each) for each in found], next_cursor=cursor)
+
+    def list_providers(self) -> ConnectionProviderList:
+        """What this installation offers."""
+        found = [(name, client.provider) for name, client in self._clients.items()]
+        return ConnectionProviderList(
+            items=[
+                ConnectionProviderRead(name=name, display_name=each.label, scopes=each.client.scopes.split())
+                for name, each in found
+            ]
+        )
 
     async def end(self, context: RequestContext, connection_id: UUID) -> None:
         """Erase a connection, and have it revoked at the provider. Raises ConnectionNotFound."""

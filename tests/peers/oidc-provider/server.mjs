@@ -16,6 +16,7 @@ const accounts = JSON.parse(process.env.PEER_ACCOUNTS);
 const microsoft = PEER_KIND === "microsoft";
 const mount = microsoft ? `/${PEER_TENANT}/v2.0` : "";
 const metadata = "/.well-known/openid-configuration";
+const scopes = ["openid", "email", "profile", "offline_access", "calendar.read"];
 const named = ["tid", "oid", "hd", "email", "email_verified", "xms_edov", "name"];
 
 const server = createServer();
@@ -32,16 +33,16 @@ server.listen(0, "127.0.0.1", () => {
 
 function newProvider(issuer) {
   return new Provider(issuer, {
-    clients: [{ ...client, token_endpoint_auth_method: "client_secret_post", grant_types: ["authorization_code"], response_types: ["code"] }],
+    clients: [{ ...client, token_endpoint_auth_method: "client_secret_post", grant_types: ["authorization_code", "refresh_token"], response_types: ["code"] }],
     claims: { openid: ["sub", ...named] },
     conformIdTokenClaims: false,
     cookies: { keys: ["a key of the peer"], names: cookieNames() },
-    features: { devInteractions: { enabled: false } },
+    features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
     findAccount: (_, id) => accounts[id] && { accountId: id, claims: () => ({ sub: id, ...accounts[id] }) },
     interactions: { url: (_, { uid }) => `${mount}/interaction/${uid}` },
     pkce: { required: () => true },
-    scopes: ["openid", "email", "profile"],
-    ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
+    scopes,
+    ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 600, IdToken: 600, Interaction: 600, RefreshToken: 600, Session: 600 },
     loadExistingGrant: grantEverything,
   });
 }
@@ -54,7 +55,7 @@ function cookieNames() {
 /** Whoever signs in has agreed already. */
 async function grantEverything(ctx) {
   const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
-  grant.addOIDCScope("openid email profile");
+  grant.addOIDCScope(scopes.join(" "));
   await grant.save();
   return grant;
 }
@@ -62,7 +63,7 @@ async function grantEverything(ctx) {
 async function answer(request, response, { base, provider, serve }) {
   const { pathname, searchParams } = new URL(request.url, base);
   if (microsoft && pathname === `/common/v2.0${metadata}`) return describeAllTenants(response, base);
-  if (pathname.startsWith(`${mount}/interaction/`)) return interact(request, response, provider, searchParams.get("account"));
+  if (pathname.startsWith(`${mount}/interaction/`)) return interact(request, response, provider, searchParams);
   if (!pathname.startsWith(mount)) return response.writeHead(404).end();
   request.originalUrl = request.url; // as a framework that mounts it would
   request.url = request.url.slice(mount.length) || "/";
@@ -76,12 +77,13 @@ async function describeAllTenants(response, base) {
   response.end(JSON.stringify({ ...told, issuer: `${base}/{tenantid}/v2.0` }));
 }
 
-/** A page with a link for each account; the one that login_hint names goes on at once. */
+/** A page with a link for each account, and one to refuse; the one that login_hint names goes on at once. */
 async function interact(request, response, provider, chosen) {
   const { params } = await provider.interactionDetails(request, response);
-  const accountId = chosen ?? params.login_hint;
-  if (accounts[accountId]) return provider.interactionFinished(request, response, { login: { accountId } });
+  if (chosen.has("refuse")) return provider.interactionFinished(request, response, { error: "access_denied" });
+  const accountId = chosen.get("account") ?? params.login_hint;
+  if (accounts[accountId]) return provider.interactionFinished(request, response, { login: { accountId }, consent: {} });
   const links = Object.keys(accounts).map((name) => `<li><a href="?account=${encodeURIComponent(name)}">${name}</a></li>`);
   response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
-  response.end(`<!doctype html><html lang="en"><title>${PEER_KIND}</title><link rel="icon" href="data:,"><h1>Choose an account</h1><ul>${links.join("")}</ul></html>`);
+  response.end(`<!doctype html><html lang="en"><title>${PEER_KIND}</title><link rel="icon" href="data:,"><h1>Choose an account</h1><ul>${links.join("")}</ul><p><a href="?refuse">Cancel</a></p></html>`);
 }
