@@ -2,7 +2,8 @@
 
 A cookie proves who, never that they meant it. Any page on the web can make a browser send one; only our own pages,
 and those of `allowed_origins`, can make it send the right Sec-Fetch-Site or Origin together with a header that a
-plain form cannot carry.
+plain form cannot carry. A form elsewhere is kept from our API even when the browser holds the cookies back
+(`SameSite`): the cookies that the answer sets or takes away would count.
 """
 
 import re
@@ -13,6 +14,7 @@ OUR_COOKIES = ("auth_token", "refresh_token", "device", "flow", "pending")
 _CARRIES_OURS = re.compile(
     rb"(?:^|;)\s*(?:__Host-)?(?:" + "|".join(OUR_COOKIES).encode() + rb"|flow_[0-9a-z]+)\s*="
 ).search
+_API = "/api/v1/"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE = frozenset({b"same-origin", b"none"})
 
@@ -30,9 +32,9 @@ class CsrfRule:
         self._origins = origins
         self._single_user = single_user
 
-    def refuses(self, method: str, headers: dict[bytes, bytes], *, websocket: bool = False) -> bool:
+    def refuses(self, method: str, path: str, headers: dict[bytes, bytes], *, websocket: bool = False) -> bool:
         """Whether the request must be refused. `headers` are the raw ones by lower-case name; Cookie lines joined by
-        `; `.
+        `; `. Without our cookies, what a host's own routes take from elsewhere is the host's affair.
 
         A WebSocket handshake is a GET that opens a two-way channel, and browsers let any page start one: it counts as
         unsafe, but cannot carry headers of its own.
@@ -43,8 +45,10 @@ class CsrfRule:
                 return not _has_scripted_header(headers)
             if safe:
                 return not (self._from_our_pages(headers) or _is_navigation(headers))
-        elif safe or not _CARRIES_OURS(headers.get(b"cookie", b"")):
+        elif safe:
             return False
+        elif not _CARRIES_OURS(headers.get(b"cookie", b"")):
+            return path.startswith(_API) and b"sec-fetch-site" in headers and not self._from_our_pages(headers)
         return not self._from_our_pages(headers) or not (websocket or _has_scripted_header(headers))
 
     def _from_our_pages(self, headers: dict[bytes, bytes]) -> bool:

@@ -132,7 +132,7 @@ class Edge:
             exchange.preflight = self._is_preflight_ours(headers[b"origin"], own=exchange.own)
             if exchange.preflight:
                 return
-        if not health and self.csrf.refuses(method, headers, websocket=websocket):
+        if not health and self.csrf.refuses(method, path, headers, websocket=websocket):
             raise CsrfRefused
         if method not in _BODYLESS_METHODS or b"content-length" in headers or b"transfer-encoding" in headers:
             self._check_body(exchange, method)

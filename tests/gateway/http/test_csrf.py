@@ -19,11 +19,12 @@ def refuses(
     *,
     single_user: bool = False,
     websocket: bool = False,
+    path: str = "/notes",
     headers: dict[str, str] | None = None,
     **more: str,
 ) -> bool:
     raw = {name.replace("_", "-").encode(): value.encode() for name, value in {**(headers or {}), **more}.items()}
-    return CsrfRule(OURS, single_user=single_user).refuses(method, raw, websocket=websocket)
+    return CsrfRule(OURS, single_user=single_user).refuses(method, path, raw, websocket=websocket)
 
 
 class TestARequestWithOurCookie:
@@ -73,6 +74,18 @@ class TestARequestWithoutOurCookie:
     )
     def test_passes_whatever_else_it_carries(self, cookie: str) -> None:
         assert not refuses(cookie=cookie, sec_fetch_site="cross-site")
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "nonsense"])
+    def test_reaches_our_api_from_no_other_site(self, site: str) -> None:
+        assert refuses(path="/api/v1/auth/logout", sec_fetch_site=site, origin="https://evil.example")
+        assert not refuses("GET", path="/api/v1/auth/methods", sec_fetch_site=site)
+
+    @pytest.mark.parametrize("told", [{}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}])
+    def test_reaches_our_api_from_our_pages_and_from_programs(self, told: dict[str, str]) -> None:
+        assert not refuses(path="/api/v1/auth/login", headers=told)
+
+    def test_reaches_our_api_from_an_allowed_origin(self) -> None:
+        assert not refuses(path="/api/v1/auth/login", sec_fetch_site="cross-site", origin=SPA)
 
 
 class TestAWebSocketHandshake:
