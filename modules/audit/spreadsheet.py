@@ -1,9 +1,14 @@
-"""The trail as CSV (RFC 4180), for programs that show tables."""
+"""The trail as CSV (RFC 4180), for programs that show tables.
+
+Some of them separate by `;` or a tab, whatever the file means, and take no notice of quotes within a line: every part
+of a cell that may stand at the beginning of one of theirs is kept from being run as a formula.
+"""
 
 from collections.abc import Iterable
 import csv
 from io import StringIO
 import json
+import re
 from typing import Final
 
 from modules.audit.schemas import AuditEventRead
@@ -12,8 +17,10 @@ HEADER: Final = (
     "occurred_at", "code", "outcome", "actor_id", "subject_type", "subject_id", "request_id", "count",
     "person_id", "email", "ip", "device", "details",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins so would be run as a formula by whoever opens the file."""
+_FORMULA: Final = re.compile(r'\A(?=[\t\r\n])|(?:\A|(?<=[;,\t\r\n]))(?=[ \v\f\xa0"]*[=+\-@])')
+"""Where a cell begins for somebody, and what follows would be run as a formula. Spaces and quotes may stand between:
+`""=1` is read as `=1`.
+"""
 
 
 def csv_of(events: Iterable[AuditEventRead], *, header: bool) -> str:
@@ -45,4 +52,4 @@ def _cells(event: AuditEventRead) -> list[str]:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return _FORMULA.sub("'", cell)

