@@ -124,6 +124,11 @@ async def owner_stands(session: AsyncSession, mandate_id: MandateId, user_id: Us
     return bool(await session.scalar(select(_stands(mandate_id, user_id))))
 
 
+async def lock_token(session: AsyncSession, token_id: UUID | None) -> datetime | None:
+    """When an operator ended this access token, if ever; nobody does until the transaction ends."""
+    return await session.scalar(select(_TOKENS.c.revoked_at).where(_TOKENS.c.id == token_id).with_for_update())
+
+
 async def delete_own(session: AsyncSession, mandate_id: MandateId, user_id: UserId, provider: str) -> None:
     """Remove what the person has connected of this provider, if anything."""
     statement = delete(Connection).where(
@@ -183,13 +188,9 @@ async def take_ending(session: AsyncSession, now: datetime, waits: Sequence[time
     return found
 
 
-async def is_connected_elsewhere(session: AsyncSession, ending: ConnectionEnding) -> bool:
-    """Whether the same account at the provider is connected by another row, which a revocation could end too."""
-    same = (
-        Connection.provider == ending.provider,
-        Connection.issuer == ending.issuer,
-        Connection.subject == ending.subject,
-    )
+async def is_connected_elsewhere(session: AsyncSession, provider: str, issuer: str, subject: str) -> bool:
+    """Whether an account at the provider is connected by a row, which a revocation of what has none could end too."""
+    same = (Connection.provider == provider, Connection.issuer == issuer, Connection.subject == subject)
     return bool(await session.scalar(select(exists().where(*same))))
 
 

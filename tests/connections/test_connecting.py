@@ -232,3 +232,14 @@ class TestAnAnswer:
         assert refused((await come_back(ada.browser, address)).headers["location"]) == "connection_suspended"
         assert (await left(gateway))[0] == 0
         assert [token.partition("-")[0] for token in peer.data.revoked] == ["refresh"]
+
+    async def test_that_is_refused_ends_no_other_connection_of_the_account(
+        self, gateway: RunningGateway, ada: Owner, peer: OpenIdPeer
+    ) -> None:
+        await ada.connect()
+        there = await ada.in_mandate(await gateway.mandate("baltic"))
+        address = await answer_for(there)
+        await gateway.sql("UPDATE memberships SET enabled = false WHERE id = :id", id=there.membership_id)
+        assert refused((await come_back(there.browser, address)).headers["location"]) == "connection_suspended"
+        assert peer.data.revoked == []
+        assert await ada.token() == peer.data.access[0]

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from modules.connections.errors import ConnectionNotFound, ConnectionSuspended, OfflineConsentMissing
 from modules.shared.ids import new_id
-from tests.auth.people import FAST_HASHES, Mailbox, audited
+from tests.auth.people import FAST_HASHES, Mailbox, audited, signed_in
 from tests.auth.providers import PEER, settings_of
 from tests.connections.conftest import SETTINGS
 from tests.connections.owners import Owner, age, host, new_owner, run_jobs
@@ -92,6 +92,21 @@ class TestAToken:
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert await ada.background_token() == peer.data.access[1]
+        assert len(peer.data.refreshed) == 1
+
+    async def test_that_an_operator_ends_meanwhile_has_no_successor(
+        self, gateway: RunningGateway, ada: Owner, peer: OpenIdPeer
+    ) -> None:
+        operator = await signed_in(gateway, "operator@example.org", sysadmin=True)
+        await ada.connect()
+        await run_out(gateway)
+        (row,) = await gateway.sql("SELECT token_id FROM connections")
+        peer.wrong.delay = 0.8
+        asking = asyncio.create_task(ada.code())
+        await eventually(lambda: peer.asked.count("token") == 2)
+        assert (await operator.delete(f"/admin/system/tokens/{row['token_id']}")).status_code == 204
+        assert await asking == (409, "connection_broken")
+        assert [each["state"] for each in await ada.connections()] == ["broken"]
         assert len(peer.data.refreshed) == 1
 
     async def test_is_nobody_elses_whatever_their_level(self, gateway: RunningGateway, ada: Owner) -> None:

@@ -167,7 +167,7 @@ class Connections:
                 return present.access
             raise
         await self._keep(session, found, ProviderTokens(given.access, given.refresh or present.refresh), given)
-        return given.access
+        return None if found.state == ConnectionState.BROKEN else given.access
 
     async def _keep(self, session: AsyncSession, found: Connection, tokens: ProviderTokens, given: GivenTokens) -> None:
         now = clock.now()
@@ -175,6 +175,9 @@ class Connections:
         found.refreshed_at, found.expires_at = now, now + given.lifetime
         if given.scopes is not None:
             found.scopes = list(given.scopes)
+        if await repository.lock_token(session, found.token_id) is not None:  # ended while the provider answered
+            await self._break(session, found)  # what it gave is kept to be revoked with the connection
+            return
         found.token_id = await self._tokens.note(
             session,
             DATA_CONNECTION,

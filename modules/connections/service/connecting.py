@@ -119,11 +119,19 @@ class Connecting:
         try:
             await self._keep(client, visitor, flow, identity, given)
         except DomainError:
-            try:
-                await client.revoke(given.access, given.refresh)
-            except (ProviderUnavailable, RevocationRefused):
-                _log.warning("connection_not_revoked", provider=identity.authority)
+            await self._give_back(client, identity, given)
             raise
+
+    async def _give_back(self, client: DataClient, identity: ProvenIdentity, given: GivenTokens) -> None:
+        """Unless the same account is connected elsewhere: a revocation could end that too."""
+        account = identity.authority, identity.issuer, identity.subject
+        async with self._database.system_session() as session:
+            if await repository.is_connected_elsewhere(session, *account):
+                return
+        try:
+            await client.revoke(given.access, given.refresh)
+        except (ProviderUnavailable, RevocationRefused):
+            _log.warning("connection_not_revoked", provider=identity.authority)
 
     async def _keep(
         self, client: DataClient, visitor: Visitor, flow: FoundFlow, identity: ProvenIdentity, given: GivenTokens

@@ -73,7 +73,9 @@ class ConnectionEndings:
         while True:
             async with self._database.system_session() as session:
                 ending = await repository.take_ending(session, clock.now(), _WAITS)
-                spared = ending is not None and await repository.is_connected_elsewhere(session, ending)
+                spared = ending is not None and await repository.is_connected_elsewhere(
+                    session, ending.provider, ending.issuer, ending.subject
+                )
             if ending is None:
                 return
             if spared or await self._is_over(ending):
