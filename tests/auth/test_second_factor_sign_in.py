@@ -90,6 +90,21 @@ class TestASignInWithOneProof:
         assert statuses == [401] * 10 + [429] * 2
         assert (await browser.post("/auth/second-factor", json={"totp": app.code()})).status_code == 429
 
+    async def test_of_a_stranger_who_knows_the_password_wears_out_for_them_alone(
+        self, gateway: RunningGateway
+    ) -> None:
+        owner, app = await signed_in_with_app(gateway)
+        for _ in range(3):
+            await gateway.sql("DELETE FROM tokens WHERE purpose = 'pending_sign_in'")
+            stranger = await half_signed_in(gateway)
+            for _ in range(4):
+                refused = await stranger.post("/auth/second-factor", json={"totp": "000000"})
+        assert refused.status_code == 429
+        assert (await owner.post("/auth/step-up", json={"totp": app.code()})).status_code == 200
+        await owner.post("/auth/logout")
+        assert (await owner.log_in(ADA)).status_code == 202
+        assert (await owner.post("/auth/second-factor", json={"totp": app.code(1)})).status_code == 200
+
     async def test_ends_with_its_time(self, gateway: RunningGateway) -> None:
         _, app = await signed_in_with_app(gateway)
         browser = await half_signed_in(gateway)

@@ -1,13 +1,20 @@
 """Which factors people have set up."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, CursorResult, delete, exists, select
+from sqlalchemy import ColumnElement, CursorResult, any_, delete, exists, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from modules.auth.models import BackupCode, Passkey, PasswordCredential, TotpCredential, UserSession
+from modules.auth.models import (
+    ApiKey,
+    BackupCode,
+    Passkey,
+    PasswordCredential,
+    Token,
+    TotpCredential,
+    UserSession,
+)
 from modules.shared.ids import SessionId, UserId
 
 
@@ -58,13 +65,20 @@ async def add_methods(session: AsyncSession, session_id: SessionId, methods: Seq
         await session.flush()
 
 
-async def remove_all(session: AsyncSession, user_id: UserId, *, since: datetime | None = None) -> int:
-    """Remove a user's passkeys, authenticator app and backup codes, or those made since then; how many rows."""
+async def forget_method(session: AsyncSession, user_id: UserId, method: str) -> None:
+    """A user's sessions and API keys count as opened without it."""
+    keys = select(Token.id).where(Token.user_id == user_id).scalar_subquery()
+    for table, whose in ((UserSession, UserSession.user_id == user_id), (ApiKey, ApiKey.id.in_(keys))):
+        statement = update(table).where(whose, literal(method) == any_(table.amr))
+        statement = statement.values(amr=func.array_remove(table.amr, method))
+        await session.execute(statement.execution_options(synchronize_session=False))
+
+
+async def remove_all(session: AsyncSession, user_id: UserId) -> int:
+    """Remove a user's passkeys, authenticator app and backup codes; how many rows."""
     removed = 0
     for table in (Passkey, TotpCredential, BackupCode):
         statement = delete(table).where(table.user_id == user_id)
-        if since is not None:
-            statement = statement.where(table.created_at >= since)
         result = await session.execute(statement.execution_options(synchronize_session=False))
         removed += cast("CursorResult[Any]", result).rowcount
     return removed

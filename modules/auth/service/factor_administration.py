@@ -7,6 +7,7 @@ from modules.auth.account_errors import SysadminProtected, UserNotFound
 from modules.auth.repository import backup_codes, one_time_tokens, passkeys, second_factors, totp, users
 from modules.auth.schemas.factors import FactorsRead, PasskeyRead
 from modules.auth.service.entrance import PENDING_SIGN_IN
+from modules.auth.service.last_factor import end_with_the_last
 from modules.auth.service.mail_texts import Notice
 from modules.auth.service.mails import send_notice
 from modules.auth.service.recent import demand_recent
@@ -74,6 +75,7 @@ class FactorAdministration:
 
     async def _remove(self, session: AsyncSession, user_id: UserId, *, by: RequestContext | None) -> None:
         removed = await second_factors.remove_all(session, user_id)
+        await end_with_the_last(session, user_id)
         await one_time_tokens.revoke_open(session, user_id, (PENDING_SIGN_IN,), clock.now())
         if removed:
             concerned = None if by else user_id

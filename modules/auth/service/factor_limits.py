@@ -1,5 +1,6 @@
 """How often a second factor may be tried. Every limit counts before the code is looked at."""
 
+from enum import StrEnum
 from typing import Final
 
 from modules.shared.client_address import counted_as
@@ -14,6 +15,16 @@ _TRIES_OF_A_DAY: Final = 100
 """Of a million codes three hold at any moment; NIST SP 800-63B, section 5.2.2, allows a hundred tries."""
 
 
+class Trying(StrEnum):
+    """Who tries a person's factor. They are counted apart: a stranger who knows the password uses up nobody else's
+    tries.
+    """
+
+    SIGNED_IN = "signed in"
+    KNOWN_BROWSER = "known browser"
+    STRANGER = "stranger"
+
+
 class FactorLimits:
     """The limits of `[rate_limits]` that concern codes and passkeys. Every method raises TooManyRequests."""
 
@@ -26,15 +37,15 @@ class FactorLimits:
         )
         self._challenges = Limit.parse("passkey_challenges", settings.login_per_address)
 
-    async def try_of(self, user_id: UserId) -> None:
-        """One try of a person's second factor, wherever it comes from."""
+    async def try_of(self, user_id: UserId, trying: Trying) -> None:
+        """One try of a person's second factor."""
         for limit in self._of_person:
-            await self._hit(limit, str(user_id))
+            await self._hit(limit, trying, str(user_id))
 
     async def challenge_for(self, client: Client) -> None:
         """One challenge that a stranger has made."""
         await self._hit(self._challenges, counted_as(client.address))
 
-    async def _hit(self, limit: Limit, key: str) -> None:
+    async def _hit(self, limit: Limit, *keys: str) -> None:
         if self._enabled:
-            await self._counts.hit(limit, key)
+            await self._counts.hit(limit, *keys)

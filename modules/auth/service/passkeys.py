@@ -16,10 +16,11 @@ from modules.auth.factor_errors import (
 from modules.auth.models import Passkey, User
 from modules.auth.passkey_ceremonies import KnownPasskey, PasskeyCeremonies
 from modules.auth.provider_errors import LastSignInMethod
-from modules.auth.repository import backup_codes, passkeys, second_factors, users
+from modules.auth.repository import passkeys, second_factors, users
 from modules.auth.service.entrance import Entrance
 from modules.auth.service.factor_limits import FactorLimits
 from modules.auth.service.issuing import OpenedSession
+from modules.auth.service.last_factor import end_with_the_last
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import Notice
 from modules.auth.service.mails import send_notice
@@ -130,8 +131,7 @@ class PasskeyService:
         if not (self._settings.magic_link or await passkeys.has_other_way_in(db, user_id, than=passkey_id)):
             raise LastSignInMethod
         await passkeys.remove(db, passkey_id)
-        if not (await second_factors.of_user(db, user_id)).second_factor:
-            await backup_codes.remove(db, user_id)
+        await end_with_the_last(db, user_id)
         self._audit.record(db, "passkey_removed", by=caller, subject=Subject("passkey", passkey_id))
         await send_notice(db, user_id, Notice.PASSKEY_REMOVED)
 

@@ -48,7 +48,9 @@ class SecondFactorSignIn:
             user_id = await self._user_of(session, secret)
             left = await self._count_try(session, secret or "")
         try:
-            methods = await self._factors.prove(visitor, user_id, shown, Ceremony.SECOND_FACTOR, secret or "")
+            methods = await self._factors.prove(
+                visitor, user_id, shown, Ceremony.SECOND_FACTOR, secret or "", device_secret=device_secret
+            )
         except (SecondFactorFailed, PasskeyRefused) as error:
             error.fields["tries_left"] = left
             raise

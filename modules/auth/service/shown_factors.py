@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from modules.audit.service import RefusalLog
 from modules.auth.factor_errors import PasskeyCountWentBack, PasskeyRefused, SecondFactorFailed
-from modules.auth.repository import totp, users
+from modules.auth.keys import hash_secret
+from modules.auth.repository import devices, totp, users
 from modules.auth.service.backup_codes import BackupCodes
-from modules.auth.service.factor_limits import FactorLimits
+from modules.auth.service.factor_limits import FactorLimits, Trying
 from modules.auth.service.passkey_proof import Answer, Ceremony, PasskeyProof
 from modules.auth.service.sign_in_proof import MULTIPLE_FACTORS, ONE_TIME
 from modules.auth.service.totp import TotpSeeds
@@ -41,10 +42,17 @@ class ShownFactors:
         self._refusals = refusals
 
     async def prove(
-        self, visitor: Visitor, user_id: UserId, shown: ShownFactor, ceremony: Ceremony, holder: str
+        self,
+        visitor: Visitor,
+        user_id: UserId,
+        shown: ShownFactor,
+        ceremony: Ceremony,
+        holder: str,
+        *,
+        device_secret: str | None = None,
     ) -> tuple[str, ...]:
         """The methods shown (RFC 8176). Raises SecondFactorFailed, PasskeyRefused, TooManyRequests."""
-        await self._tries.try_of(user_id)
+        await self._tries.try_of(user_id, await _trying(visitor, user_id, device_secret))
         try:
             if shown.passkey is not None:
                 _, methods = await self._passkeys.prove(visitor, ceremony, holder, shown.passkey, expected=user_id)
@@ -76,3 +84,10 @@ class ShownFactors:
         step = matching_step(seed, code, clock.now(), after=credential.last_step)
         if step is None or not await totp.use_step(visitor.db, user_id, step):
             raise SecondFactorFailed
+
+
+async def _trying(visitor: Visitor, user_id: UserId, device_secret: str | None) -> Trying:
+    if isinstance(visitor, Caller):
+        return Trying.SIGNED_IN
+    known = device_secret and await devices.find(visitor.db, hash_secret(device_secret), user_id)
+    return Trying.KNOWN_BROWSER if known else Trying.STRANGER

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from modules.audit.service import AuditLog
 from modules.auth.factor_errors import TotpCodeWrong, TotpNotBegun, TotpNotFound, TotpSetUpAlready
-from modules.auth.repository import backup_codes, second_factors, totp, users
+from modules.auth.repository import second_factors, totp, users
 from modules.auth.sealing import SealingKey
+from modules.auth.service.last_factor import end_with_the_last
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import Notice
 from modules.auth.service.mails import send_notice
@@ -102,8 +103,7 @@ class TotpService:
         await totp.remove(db, user_id)
         if present.confirmed_at is None:
             return
-        if not (await second_factors.of_user(db, user_id)).second_factor:
-            await backup_codes.remove(db, user_id)
+        await end_with_the_last(db, user_id)
         self._audit.record(db, "totp_removed", by=caller)
         await send_notice(db, user_id, Notice.TOTP_REMOVED)
 
