@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from modules.audit.service import RefusalLog
-from tests.auth.factors import App, half_signed_in, set_up_app, set_up_passkey, signed_in_with_app
+from tests.auth.factors import App, half_signed_in, made, set_up_app, set_up_passkey, signed_in_with_app
 from tests.auth.people import PASSWORD, Browser, Mailbox, account, audited, signed_in
+from tests.support.authenticator import Authenticator
 from tests.support.gateway import RunningGateway
 
 OLD = "UPDATE sessions SET authenticated_at = now() - interval '11 minutes'"
@@ -51,6 +52,17 @@ class TestSettingUpAnApp:
         browser, _ = await signed_in_with_app(gateway)
         (session,) = (await browser.get("/auth/sessions")).json()["items"]
         assert session["amr"] == ["pwd", "otp", "mfa"]
+
+    async def test_counts_no_longer_when_the_last_factor_is_gone(self, gateway: RunningGateway) -> None:
+        browser, _ = await signed_in_with_app(gateway)
+        authenticator = await made(browser, Authenticator())
+        key = await browser.post("/users/me/api-keys", json={"name": "a program", "scopes": ["introspect"]})
+        assert key.status_code == 201, key.text
+        marked = "SELECT 'mfa' = ANY(amr) AS mfa FROM sessions UNION ALL SELECT 'mfa' = ANY(amr) FROM api_keys"
+        await browser.delete("/auth/totp")
+        assert [row["mfa"] for row in await gateway.sql(marked)] == [True, True]
+        await browser.delete(f"/auth/passkeys/{authenticator.json()['id']}")
+        assert [row["mfa"] for row in await gateway.sql(marked)] == [False, False]
 
     async def test_is_refused_while_there_is_one(self, gateway: RunningGateway) -> None:
         browser, _ = await signed_in_with_app(gateway)
