@@ -2,6 +2,7 @@
 
 from gateway.settings import Settings
 from modules.audit.service import AuditLog, RefusalLog
+from modules.mandates.service.promises import PromisesToNewcomers
 from modules.rbac.service.administrators import MandateAdministrators
 from modules.rbac.service.assignments import RoleAssignments
 from modules.rbac.service.beginnings import RoleBeginnings
@@ -28,7 +29,7 @@ def add_rights(settings: Settings, services: Services) -> None:
     database, audit = services.get(Database), services.get(AuditLog)
     catalogue = services.get(ItemCatalogue)
     services.add(SysadminUses(audit, services.get(RefusalLog)))
-    guard = RbacGrantGuard(database, catalogue)
+    guard = RbacGrantGuard(database, catalogue, PromisesToNewcomers())
     services.add(guard, as_=GrantGuard)
     installation = InstallationRoles(catalogue, audit.root_mandate_id, settings.auth.recent_login)
     assignments = RoleAssignments(installation)

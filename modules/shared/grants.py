@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.shared.catalogue import AccessLevel, Action, Item
 from modules.shared.context import Login, RequestContext
-from modules.shared.ids import InstanceId, MandateId, MembershipId, RoleId, SessionId, UserId
+from modules.shared.ids import GroupId, InstanceId, MandateId, MembershipId, RoleId, SessionId, UserId
 
 
 class Need(NamedTuple):
@@ -115,6 +116,22 @@ class RoleOffers(Protocol):
         for who may do what, EscalationRefused (403) for rights that `offered_by` does not have (any more), and
         PermissionDenied (403) when they may not do what `needs` says.
         """
+        ...
+
+
+class RolePromise(NamedTuple):
+    """Roles, and groups, that somebody who is no member yet will get together, on the word of whoever promised."""
+
+    id: UUID
+    role_ids: frozenset[RoleId]
+    group_ids: frozenset[GroupId]
+
+
+class RolePromises(Protocol):
+    """A feature below RBAC that promises roles to newcomers. `GrantGuard.change` compares them as if they were kept."""
+
+    async def of_mandate(self, session: AsyncSession, mandate_id: MandateId) -> list[RolePromise]:
+        """Every promise in the mandate that can still be kept, as this transaction sees it."""
         ...
 
 

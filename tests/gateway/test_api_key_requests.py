@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway.app import Gateway
 from modules.auth.api_keys import new_api_key
 from modules.auth.service.activity import ActivityService
 from modules.rbac.repository.authorisation import Authorisation
+from modules.shared import clock
 from modules.shared.catalogue import Reach
 from modules.shared.ids import MandateId, new_id
 from tests.support.api_keys import Key, make_key
@@ -343,3 +345,57 @@ class TestGrantsByKey:
         promise = await key.answer("POST", "/invitations", here, email="new@example.test", role_ids=[role])
         assert promise == (403, "api_key_not_accepted")
         assert await key.answer("POST", "/invitations", here, email="new@example.test") == (201, "")
+
+    async def test_are_not_promised_anew_to_the_invited(self, host: RunningGateway) -> None:
+        ada, here = await member(host, "administrator")
+        key = await make_key(host, ada, "invitations:*")
+        promises = {"email": "one@example.test", "role_ids": [str(await host.role("viewer"))]}
+        async with host.client(ada, here) as client:
+            sent = [
+                (await client.post("/api/v1/invitations", json=document)).json()["id"]
+                for document in (promises, {"email": "two@example.test"})
+            ]
+        assert await key.answer("POST", f"/invitations/{sent[0]}/resend", here) == (403, "api_key_not_accepted")
+        assert await key.answer("POST", f"/invitations/{sent[1]}/resend", here) == (200, "")
+
+    async def test_are_not_promised_for_later(self, host: RunningGateway) -> None:
+        """A promise is kept by all its maker may do then, whatever the role has become."""
+        ada, here = await member(host, "administrator")
+        membership = str(await host.join(await host.person(), here))
+        key = await make_key(host, ada, "rbac.roles:*", "members:*")
+        async with key.client(here) as client:
+            role = (await client.post("/api/v1/roles", json={"name": "Clerk"})).json()["id"]
+        path, tomorrow = f"/roles/{role}/assignments", (clock.now() + timedelta(days=1)).isoformat()
+        promise = await key.answer("POST", path, here, membership_id=membership, valid_from=tomorrow)
+        assert promise == (403, "api_key_not_accepted")
+        assert await host.sql("SELECT 1 FROM scheduled_grants") == []
+        assert await key.answer("POST", path, here, membership_id=membership) == (201, "")
+
+    @pytest.mark.parametrize("also_held", [False, True])
+    async def test_do_not_grow_what_its_owner_promised(self, host: RunningGateway, also_held: bool) -> None:
+        ada, here = await member(host, "administrator")
+        membership = str(await host.join(await host.person(), here))
+        tomorrow = (clock.now() + timedelta(days=1)).isoformat()
+        async with host.client(ada, here) as client:
+            role = (await client.post("/api/v1/roles", json={"name": "Clerk"})).json()["id"]
+            wanted = {"membership_id": membership, "valid_from": tomorrow}
+            answer = await client.post(f"/api/v1/roles/{role}/assignments", json=wanted)
+        assert answer.status_code == 201, answer.text
+        if also_held:
+            (own,) = await host.sql("SELECT id FROM memberships WHERE user_id = :user", user=ada.id)
+            await host.give(own["id"], here, role)
+        key = await make_key(host, ada, "rbac.roles:*", "members:*")
+        everything = {"kind": "RESOURCE", "item": "*", "read": "all", "update": "all"}
+        grown = await key.answer("PUT", f"/roles/{role}/rules", here, rules=[everything])
+        assert grown == (403, "escalation_refused")
+
+    async def test_are_not_offered_to_a_domain(self, host: RunningGateway) -> None:
+        ada, here = await member(host, "administrator")
+        role = str(await host.role("viewer"))
+        async with host.client(ada, here) as client:
+            listed = await client.post("/api/v1/mandate/domains", json={"domain": "corp.example"})
+        key = await make_key(host, ada, "*")
+        offer = await key.answer("POST", "/mandate/domains", here, domain="other.example", role_id=role)
+        assert offer == (403, "step_up_required")
+        changed = await key.answer("PATCH", f"/mandate/domains/{listed.json()['id']}", here, role_id=role)
+        assert changed == (403, "step_up_required")

@@ -227,6 +227,22 @@ class TestWhatIsPromised:
         assert (await house.call(house.administrator, "PUT", f"/roles/{role}/rules", json=grown)).status_code == 200
         assert (await join(house, await vouched_for(house, ADDRESS))).json()["code"] == "joining_stale"
 
+    async def test_grows_by_nobody_who_has_less(self, house: House, peer: DnsPeer) -> None:
+        editor = await house.person_with(rule("rbac.roles", read="all", update="all"))
+        _, role = await self.setter(house, peer)
+        grown = {"rules": [rule("audit", read="all")]}
+        answer = await house.call(editor, "PUT", f"/roles/{role}/rules", json=grown)
+        assert (answer.status_code, answer.json()["code"]) == (403, "escalation_refused")
+        assert (await join(house, await vouched_for(house, ADDRESS))).status_code == 200
+
+    async def test_is_not_given_when_the_role_has_grown_beyond_its_setter(self, house: House, peer: DnsPeer) -> None:
+        setter = await house.person_with(rule("domains", create="all", read="all", update="all"), name="Setter")
+        role = str(await house.own_role("Newcomer"))
+        await proven(house, peer, by=setter, role_id=role)
+        grown = {"rules": [rule("audit", read="all")]}
+        assert (await house.call(house.administrator, "PUT", f"/roles/{role}/rules", json=grown)).status_code == 200
+        assert (await join(house, await vouched_for(house, ADDRESS))).json()["code"] == "joining_stale"
+
     async def test_is_not_given_when_the_role_is_gone(self, house: House, peer: DnsPeer) -> None:
         _, role = await self.setter(house, peer)
         assert (await house.call(house.administrator, "DELETE", f"/roles/{role}")).status_code == 204

@@ -6,6 +6,7 @@ import httpx
 from sqlalchemy import delete
 
 from modules.mandates.models import Membership
+from modules.mandates.service.promises import PromisesToNewcomers
 from modules.rbac.service.administrators import MandateAdministrators
 from modules.rbac.service.grant_guard import RbacGrantGuard
 from modules.shared.database import Tenant
@@ -59,7 +60,7 @@ class TestDeletingAnAccountBesideAChangeOfRights:
 
 
 def guard_of(house: House) -> RbacGrantGuard:
-    return RbacGrantGuard(house.gateway.database, house.gateway.gateway.catalogue)
+    return RbacGrantGuard(house.gateway.database, house.gateway.gateway.catalogue, PromisesToNewcomers())
 
 
 async def administrators(house: House) -> set[UserId]:

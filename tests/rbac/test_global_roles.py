@@ -1,7 +1,10 @@
 """Global roles and the caps of the installation: effective everywhere at once, and changed only by who holds it all."""
 
+from datetime import timedelta
+
 import pytest
 
+from modules.shared import clock
 from tests.support.gateway import Person
 from tests.support.house import House
 
@@ -58,6 +61,22 @@ class TestATemplate:
         path = await rules_of(house, "member")
         answer = await house.call(clerk, "POST", path, json=READ_INVITATIONS)
         assert (answer.status_code, answer.json()["code"]) == (403, "escalation_refused")
+
+    async def test_that_somebody_was_promised_is_not_changed_by_whoever_holds_less(
+        self, house: House, clerk: Person
+    ) -> None:
+        """Nor one that nobody was promised yet: a global role counts as given in every mandate."""
+        role = (await house.as_sysadmin("POST", "/admin/roles", json={"name": "Helper"})).json()
+        path = f"/admin/roles/{role['id']}/rules"
+        assert (await house.call(clerk, "POST", path, json=READ_INVITATIONS)).json()["code"] == "escalation_refused"
+        body = {
+            "membership_id": str(house.memberships[house.member]),
+            "valid_from": (clock.now() + timedelta(days=1)).isoformat(),
+        }
+        answer = await house.call(house.administrator, "POST", f"/roles/{role['id']}/assignments", json=body)
+        assert answer.status_code == 201
+        assert (await house.call(clerk, "POST", path, json=READ_INVITATIONS)).json()["code"] == "escalation_refused"
+        assert (await house.as_sysadmin("POST", path, json=READ_INVITATIONS)).status_code == 201
 
     async def test_loses_no_rule_by_somebody_who_holds_less(self, house: House, clerk: Person) -> None:
         path = await rules_of(house, "member")

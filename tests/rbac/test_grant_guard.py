@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from modules.mandates.service.promises import PromisesToNewcomers
 from modules.rbac.errors import EscalationRefused, LastAdministrator, PermissionDenied
 from modules.rbac.evaluator import EffectiveTable
 from modules.rbac.permissions import ROLES
@@ -246,7 +247,7 @@ class TestARoleThatChangedSinceItsVersionWasRead:
 
 @asynccontextmanager
 async def needing_roles(house: House, actor: Person) -> AsyncIterator[None]:
-    guard = RbacGrantGuard(house.gateway.database, house.gateway.gateway.catalogue)
+    guard = RbacGrantGuard(house.gateway.database, house.gateway.gateway.catalogue, PromisesToNewcomers())
     async with (
         house.gateway.database.session(Tenant(house.mandate, None, actor.id)) as session,
         guard.change(session, house.mandate, actor.id, needs=Need(ROLES, Action.UPDATE)),

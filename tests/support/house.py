@@ -11,6 +11,7 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.app import Gateway
+from modules.mandates.service.promises import PromisesToNewcomers
 from modules.rbac.service.grant_guard import RbacGrantGuard
 from modules.shared.database import Tenant
 from modules.shared.ids import InstanceId, MandateId
@@ -117,7 +118,7 @@ async def house_in(urls: DatabaseUrls, directory: Path, **settings: str) -> Asyn
 async def changing(house: House, actor: Person, mandate: MandateId | None = None) -> AsyncIterator[AsyncSession]:
     """One change of rights by `actor`, guarded as in a request."""
     where = mandate or house.mandate
-    guard = RbacGrantGuard(house.gateway.database, house.gateway.gateway.catalogue)
+    guard = RbacGrantGuard(house.gateway.database, house.gateway.gateway.catalogue, PromisesToNewcomers())
     async with (
         house.gateway.database.session(Tenant(where, None, actor.id)) as session,
         guard.change(session, where, actor.id),

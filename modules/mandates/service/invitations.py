@@ -2,6 +2,7 @@
 account, and nobody becomes a member before its proven owner accepts.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -69,9 +70,7 @@ class InvitationService:
         Raises RoleNotAssignable, GroupUnknown, AlreadyAMember, AlreadyInvited, TooManyRequests, and ApiKeyNotAccepted
         for promises made by an API key.
         """
-        if context.login.key is not None and (wanted.role_ids or wanted.group_ids):
-            # Judged when it is accepted, by all the inviter may do: more than the key's scopes leave of it.
-            raise ApiKeyNotAccepted
+        _require_person(context, [*wanted.role_ids, *wanted.group_ids])
         await self._limits.mail_to(wanted.email)
         role_ids = [RoleId(role_id) for role_id in dict.fromkeys(wanted.role_ids)]
         group_ids = list(dict.fromkeys(wanted.group_ids))
@@ -101,8 +100,12 @@ class InvitationService:
         return invitation
 
     async def resend(self, context: RequestContext, invitation_id: InvitationId) -> InvitationRead:
-        """Send a mail with a new link and give it the full time again. Raises InvitationNotFound, InvitationSettled."""
+        """Send a mail with a new link and give it the full time again.
+
+        Raises InvitationNotFound, InvitationSettled, and ApiKeyNotAccepted for promises renewed by an API key.
+        """
         invitation = await self._lock_unsettled(context, invitation_id)
+        _require_person(context, [*invitation.role_ids, *invitation.group_ids])
         await self._limits.mail_to(invitation.email)
         invitation.expires_at = clock.now() + self._lifetime
         await self._offer(context.db, invitation)
@@ -168,6 +171,12 @@ class InvitationService:
 def named_in(payload: Payload) -> tuple[MandateId, InvitationId]:
     """The invitation a token's payload names."""
     return MandateId(UUID(payload["mandate_id"])), InvitationId(UUID(payload["invitation_id"]))
+
+
+def _require_person(context: RequestContext, promised: Collection[UUID]) -> None:
+    """A promise is judged when it is accepted, by all the inviter may do: more than a key's scopes leave of it."""
+    if context.login.key is not None and promised:
+        raise ApiKeyNotAccepted
 
 
 def _read(invitation: Invitation) -> InvitationRead:

@@ -1,12 +1,12 @@
 """Nobody grants what they do not have: every change of rights is compared, before and after, in the transaction that
 makes it.
 
-The whole mandate is read before and after, and whoever ends up with other rights than before is held against what the
-actor had. That is more reading than a check per kind of change would need, and the reason why no kind of change can be
-forgotten.
+The whole mandate is read before and after, and whoever ends up with other rights than before, or will when what is
+promised is kept, is held against what the actor had. That is more reading than a check per kind of change would need,
+and the reason why no kind of change can be forgotten.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.rbac.errors import EscalationRefused, LastAdministrator, PermissionDenied
 from modules.rbac.escalation import Actor, Escalation, Holder, find_escalations, group_exposure
-from modules.rbac.evaluator import EMPTY_TABLE, EffectiveTable
+from modules.rbac.evaluator import EMPTY_TABLE, CompiledRole, EffectiveTable, RoleVersion
 from modules.rbac.repository.holders import (
     Bindings,
     Holdings,
@@ -28,11 +28,12 @@ from modules.rbac.repository.holders import (
     stands,
     travelling_bindings,
 )
+from modules.rbac.repository.promises import Promises, read_promises
 from modules.rbac.service.administrators import administers
 from modules.rbac.service.key_limits import within_key
 from modules.shared.catalogue import ItemCatalogue
 from modules.shared.database import Database
-from modules.shared.grants import Need, rights_may_change
+from modules.shared.grants import Need, RolePromises, rights_may_change
 from modules.shared.ids import GroupId, InstanceId, MandateId, UserId
 from modules.shared.rules import RoleBinding
 
@@ -40,9 +41,10 @@ from modules.shared.rules import RoleBinding
 class RbacGrantGuard:
     """The `GrantGuard` of the product (see `modules.shared.grants`)."""
 
-    def __init__(self, database: Database, catalogue: ItemCatalogue) -> None:
+    def __init__(self, database: Database, catalogue: ItemCatalogue, promises: RolePromises) -> None:
         self._database = database
         self._catalogue = catalogue
+        self._promises = promises
 
     @asynccontextmanager
     async def change(
@@ -51,6 +53,7 @@ class RbacGrantGuard:
         """Wrap one change of rights. Whatever it raises, the caller's transaction must roll back."""
         now = await lock_mandate(session, mandate_id)
         before = await read_holdings(session, mandate_id)
+        promised = await self._read_promises(session, mandate_id, before, {})
         comparison = _Comparison(before, now)
         held = await self._held_by_actor(session, comparison, mandate_id, actor_id, needs)
         comparison.demand(held[None], needs)
@@ -58,10 +61,13 @@ class RbacGrantGuard:
             yield
             await session.flush()
         comparison.after = await read_holdings(session, mandate_id, before.compiled)
+        still = await self._read_promises(session, mandate_id, comparison.after, before.compiled)
+        kept = comparison.kept(promised, still)
         actor = comparison.actor(session, actor_id, held)
         escalations = [
-            *find_escalations(comparison.holders(actor_id), actor, self._catalogue),
+            *find_escalations(comparison.holders(actor_id) | kept.holders(actor_id), actor, self._catalogue),
             *self._exposures(comparison, actor),
+            *self._exposures(kept, actor),
         ]
         if escalations:
             raise escalation_refused(escalations[0])
@@ -86,6 +92,16 @@ class RbacGrantGuard:
         for escalation in find_escalations([Holder(EMPTY_TABLE, given)], actor, self._catalogue):
             raise escalation_refused(escalation)
         return given
+
+    async def _read_promises(
+        self,
+        session: AsyncSession,
+        mandate_id: MandateId,
+        holdings: Holdings,
+        known: dict[RoleVersion, CompiledRole],
+    ) -> Promises:
+        to_newcomers = await self._promises.of_mandate(session, mandate_id)
+        return await read_promises(session, mandate_id, to_newcomers, holdings, known)
 
     async def _held_by_actor(
         self,
@@ -132,11 +148,19 @@ class _Comparison:
     somebody later.
     """
 
-    def __init__(self, before: Holdings, now: datetime) -> None:
+    def __init__(
+        self,
+        before: Holdings,
+        now: datetime,
+        *,
+        people: Collection[UserId] | None = None,
+        tables: dict[tuple[Bindings, Bindings], EffectiveTable] | None = None,
+    ) -> None:
         self.before = before
         self.after = before
         self.now = now
-        self._tables: dict[tuple[Bindings, Bindings], EffectiveTable] = {}
+        self._people = people
+        self._tables = {} if tables is None else tables
 
     def table(self, holdings: Holdings, bindings: Bindings) -> EffectiveTable:
         """What these roles give under the caps of that reading."""
@@ -146,6 +170,15 @@ class _Comparison:
             compiled = self.before.compiled | holdings.compiled
             table = self._tables[key] = EffectiveTable(bindings, compiled, holdings.caps)
         return table
+
+    def kept(self, before: Promises, after: Promises) -> "_Comparison":
+        """The same change as those see it to whom something was promised and still is, as if they held it already."""
+        common = before.common(after)
+        kept = _Comparison(
+            before.kept(self.before, common), self.now, people=before.people(common), tables=self._tables
+        )
+        kept.after = after.kept(self.after, common)
+        return kept
 
     def demand(self, held: Bindings, needs: Need | None) -> None:
         """Raise PermissionDenied unless who held these roles before the change was allowed what it takes."""
@@ -166,9 +199,10 @@ class _Comparison:
 
     def holders(self, actor_id: UserId) -> set[Holder]:
         """Everyone whose roles differ between the readings, once per distinct difference."""
+        people = self.before.held.keys() | self.after.held.keys() if self._people is None else self._people
         return {
             holder
-            for user in self.before.held.keys() | self.after.held.keys()
+            for user in people
             for place in self._places(user)
             for holder in self._holders_of(user, place, is_actor=user == actor_id)
         }

@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 from modules.audit.service import AuditLog, Subject
+from modules.auth.api_key_errors import ApiKeyNotAccepted
 from modules.rbac import errors
 from modules.rbac.models import Role, RoleAssignment, ScheduledGrant
 from modules.rbac.repository import assignments as repository
@@ -45,7 +46,7 @@ class RoleHolders:
 
     async def give(self, context: RequestContext, role_id: RoleId, wanted: AssignmentCreate) -> AssignmentRead:
         """Give the role now, or promise it. Raises RoleNotFound, MemberNotFound, InvalidTerm, RoleHeldAlready,
-        RoleNotAssignable, StepUpRequired and what the guard refuses.
+        RoleNotAssignable, StepUpRequired, ApiKeyNotAccepted for a promise by an API key, and what the guard refuses.
         """
         role = await self._role(context, role_id)
         user_id = await self._member(context, wanted.membership_id)
@@ -98,6 +99,9 @@ class RoleHolders:
 
     async def _promise(self, context: RequestContext, role: Role, wanted: AssignmentCreate) -> ScheduledGrant:
         """Try the gift, as if its time had come, and keep the promise of it instead."""
+        if context.login.key is not None:
+            # Judged again when its time has come, by all the giver may do: more than the key's scopes leave of it.
+            raise ApiKeyNotAccepted
         if wanted.valid_from is None or await self._installation.are_among(context.db, [role]):
             raise errors.RoleNotAssignable(pointer="/valid_from")  # it changes hands only after a recent sign-in
         trial = await context.db.begin_nested()
