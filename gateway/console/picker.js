@@ -80,7 +80,8 @@ function confirming(wanted, factors, draw) {
   if (wanted === "mfa" && !second.length) {
     return [element("p", {}, text("policy_mfa_none")), element("p", { class: "submit" }, element("a", { href: "#/account", class: "button wide" }, text("toAccount")))];
   }
-  const usable = wanted === "mfa" ? second : [...second, ...(factors.password ? ["password"] : [])];
+  const byTwo = wanted === "mfa" || factors.totp_since || factors.passkeys;
+  const usable = byTwo ? second : [...second, ...(factors.password ? ["password"] : [])];
   const confirm = async () => (await confirmItIsYou(usable)) && draw();
   return element("div", { class: "submit" }, action(text("confirm"), confirm, { class: "wide" }));
 }
@@ -91,12 +92,13 @@ function signingIn(mandate, wanted, accepted, draw) {
     authorities: (method) => accepted.includes(method.name) || (accepted.includes("local") && ["password", "passkey"].includes(method.kind)),
     microsoft_tenants: (method) => method.name === "microsoft",
     email_domains: (method) => ["provider", "magic_link"].includes(method.kind),
+    sign_in: (method) => accepted.includes(method.name),
   }[wanted];
   const made = element("div");
   const show = async () => {
     place.leave();
     place.wanted = `#/m/${mandate.slug}`;
-    const page = await drawSignIn(draw, null, { only: suits });
+    const page = await drawSignIn(draw, null, { only: suits, confirm: wanted === "sign_in" });
     page.querySelector("h1").remove();
     made.replaceChildren(...page.childNodes);
   };

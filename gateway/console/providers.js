@@ -8,12 +8,12 @@ import { offer, place, session, tellOtherTabs } from "./tab.js";
 import { hasText, text } from "./texts.js";
 
 /** A way in for each provider of the installation; it opens a page, because the provider's is one. An `invitation` goes
- *  along in the body of a request, because no address may carry a secret. */
-export function providerLinks(methods, invitation) {
+ *  along in the body of a request, because no address may carry a secret. With `confirm` the provider asks the person anew. */
+export function providerLinks(methods, { invitation, confirm } = {}) {
   return methods.filter((method) => method.kind === "provider").map((method) => {
     const words = [iconOf(method.name), text("signInWith", { name: method.display_name })];
     if (invitation) return action(words, () => leaveFor(method.login_path.replace("/api/v1", ""), { invitation }), { class: "quiet wide" });
-    const href = `${method.login_path}?return_to=${encodeURIComponent(returnPath())}`;
+    const href = `${method.login_path}?return_to=${encodeURIComponent(returnPath())}${confirm ? "&confirm=true" : ""}`;
     return element("a", { href, class: "button quiet wide", onclick: leaveOnce }, words);
   });
 }

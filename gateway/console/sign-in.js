@@ -9,7 +9,7 @@ import { passkeysWork, signInWithPasskey } from "./passkeys.js";
 import { providerLinks } from "./providers.js";
 import { text } from "./texts.js";
 
-export async function drawSignIn(draw, words, { only } = {}) {
+export async function drawSignIn(draw, words, { only, confirm } = {}) {
   const offered = await call("GET", "/auth/methods");
   const methods = only ? { ...offered, methods: offered.methods.filter((method) => only(method)) } : offered;
   const kinds = new Set(methods.methods.map((method) => method.kind));
@@ -18,7 +18,7 @@ export async function drawSignIn(draw, words, { only } = {}) {
     words ? note(words) : "",
     methods.needs_first_account ? note(text("firstAccount")) : "",
     kinds.has("password") ? passwordForm(draw) : kinds.has("magic_link") ? linkForm() : "",
-    otherWays(methods, draw, { withMail: kinds.has("password") && kinds.has("magic_link") }),
+    otherWays(methods, draw, { withMail: kinds.has("password") && kinds.has("magic_link"), confirm }),
     methods.registration === "open" && !only
       ? element("p", { class: "way" }, text("noAccount"), " ", element("a", { href: "#/register" }, text("registerTitle")))
       : "",
@@ -48,12 +48,12 @@ function linkForm(invitation) {
 }
 
 /** The ways in besides the form above, each a button; nothing when there is none. */
-function otherWays(methods, draw, { withMail, invitation }) {
+function otherWays(methods, draw, { withMail, invitation, confirm }) {
   const hasPasskey = methods.methods.some((method) => method.kind === "passkey") && passkeysWork() && !invitation;
   const ways = [
     hasPasskey ? action([icon("passkey"), text("usePasskey")], async () => arrived(await signInWithPasskey(), draw), { class: "quiet wide" }) : null,
     withMail ? action([icon("mail"), text("linkByMail")], (button) => mailTyped(button, invitation), { class: "quiet wide" }) : null,
-    ...providerLinks(methods.methods, invitation),
+    ...providerLinks(methods.methods, { invitation, confirm }),
   ].filter(Boolean);
   if (!ways.length) return "";
   const list = element("ul", { class: "ways", "aria-label": text("otherWays") }, ways.map((each) => element("li", {}, each)));

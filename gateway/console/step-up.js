@@ -45,7 +45,7 @@ async function signInAnew() {
   const mine = methods.methods.filter((method) => items.some((each) => each.provider === method.name));
   const byMail = methods.methods.some((method) => method.kind === "magic_link");
   place.wanted = location.hash;
-  const links = providerLinks(mine);
+  const links = providerLinks(mine, { confirm: true });
   return (finish) => [
     element("p", {}, text(byMail ? "stepUpAnew" : "stepUpLeaves")),
     byMail ? mailing(user.email, finish) : "",

@@ -108,6 +108,7 @@ export const SIGN_IN_TEXTS = {
   policy_email_domains: ["Sign in in a way that proves an address at {accepted}.", "Melden Sie sich so an, dass eine Adresse bei {accepted} nachgewiesen ist."],
   policy_mfa: ["Confirm your sign-in with a second factor.", "Bestätigen Sie Ihre Anmeldung mit einem zweiten Faktor."],
   policy_mfa_none: ["You have none yet: set up an authenticator app or a passkey in your account.", "Sie haben noch keinen: Richten Sie in Ihrem Konto eine Authenticator-App oder einen Passkey ein."],
+  policy_sign_in: ["Your sign-in is too long ago. Sign in again.", "Ihre Anmeldung liegt zu lange zurück. Melden Sie sich neu an."],
   policy_recent: ["Your sign-in is too long ago. Confirm that it is you.", "Ihre Anmeldung liegt zu lange zurück. Bestätigen Sie, dass Sie es sind."],
   policySignIn: ["Sign in another way", "Anders anmelden"],
   asksForMore: ["asks for another sign-in", "verlangt eine andere Anmeldung"],

@@ -122,7 +122,8 @@ class BackupCode(Base):
 class UserSession(Base):
     """One sign-in on one device.
 
-    `tenant` and `proven_email` are what the sign-in itself proved. `generation` counts its refresh tokens;
+    `tenant` and `proven_email` are what the sign-in itself proved. `proven_at` is when the authority vouched for the
+    person, if that was before `authenticated_at`. `generation` counts its refresh tokens;
     `confirmed_generation` is the newest of which an access token was used, so that its answer cannot have been lost.
     """
 
@@ -136,6 +137,7 @@ class UserSession(Base):
     proven_email: Mapped[str | None]
     amr: Mapped[list[str]] = mapped_column(ARRAY(Text))
     authenticated_at: Mapped[datetime] = mapped_column(_Moment)
+    proven_at: Mapped[datetime | None] = mapped_column(_Moment)
     device_name: Mapped[str] = mapped_column(default="")
     device_id: Mapped[str | None]
     user_agent: Mapped[str] = mapped_column(default="")

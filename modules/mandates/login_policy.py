@@ -15,8 +15,9 @@ Authority = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}(:[a-z0-9-]{
 MicrosoftTenant = Annotated[
     str, StringConstraints(to_lower=True, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 ]
-What = Literal["authorities", "microsoft_tenants", "email_domains", "mfa", "recent"]
+What = Literal["authorities", "microsoft_tenants", "email_domains", "mfa", "recent", "sign_in"]
 
+_LOCAL: Final = "local"
 _MICROSOFT: Final = "microsoft"
 
 _WANTED: Final[dict[What, Text]] = {
@@ -35,6 +36,10 @@ _WANTED: Final[dict[What, Text]] = {
     "recent": Text(
         en="Your sign-in is too long ago: confirm it, or sign in again.",
         de="Ihre Anmeldung liegt zu lange zurück: bitte bestätigen oder neu anmelden.",
+    ),
+    "sign_in": Text(
+        en="Your sign-in is too long ago: sign in again.",
+        de="Ihre Anmeldung liegt zu lange zurück: bitte neu anmelden.",
     ),
 }
 """What to do, by what is wanted."""
@@ -73,7 +78,7 @@ class LoginPolicy(BaseModel):
     )
     second_factor: bool = Field(default=False, description="Whether two factors must have been shown (RFC 8176: mfa).")
     maximum_session_age: int | None = Field(
-        default=None, ge=1, le=60 * 24 * 365, description="Minutes since the sign-in, or the last step-up."
+        default=None, ge=1, le=60 * 24 * 365, description="Minutes since the authority vouched for the person."
     )
 
     @classmethod
@@ -94,13 +99,16 @@ class LoginPolicy(BaseModel):
             proven = login.proven_address(own_address)
             if proven is None or proven.rpartition("@")[2] not in self.email_domains:
                 return _one_of("email_domains", self.email_domains)
+        too_old = self._is_too_old(login, now or datetime.now(UTC))
+        if too_old and login.authority != _LOCAL:  # a step-up renews nobody else's word
+            return Wanted("sign_in", (login.authority,))
         if self.second_factor and "mfa" not in login.amr:
             return Wanted("mfa")
-        if self.maximum_session_age is not None:
-            age = (now or datetime.now(UTC)) - login.authenticated_at
-            if age > timedelta(minutes=self.maximum_session_age):
-                return Wanted("recent")
-        return None
+        return Wanted("recent") if too_old else None
+
+    def _is_too_old(self, login: Login, now: datetime) -> bool:
+        within = self.maximum_session_age
+        return within is not None and now - login.vouched_at > timedelta(minutes=within)
 
     def _is_of_a_tenant(self, login: Login, tenants: frozenset[str]) -> bool:
         """An API key brings the directory of the sign-in that made it, and is judged by it as that one was."""

@@ -173,6 +173,7 @@ class Callers:
                 row.tenant,
                 row.proven_email,
                 key,
+                row.proven_at,
             ),
         )
 

@@ -54,7 +54,8 @@ class Login(NamedTuple):
     """The sign-in session the credential belongs to. `amr` as in RFC 8176.
 
     `tenant` (a directory of Microsoft's) and `proven_email` are what the sign-in itself proved. Of an API key (`key`),
-    which has no session, both ids are its own, and the rest tells of the sign-in that made it.
+    which has no session, both ids are its own, and the rest tells of the sign-in that made it. `proven_at` is when the
+    authority vouched for the person; None: at `authenticated_at`.
     """
 
     session_id: SessionId
@@ -65,6 +66,12 @@ class Login(NamedTuple):
     tenant: str | None = None
     proven_email: str | None = None
     key: UsedKey | None = None
+    proven_at: datetime | None = None
+
+    @property
+    def vouched_at(self) -> datetime:
+        """When the authority last vouched for the person. A step-up proves who they are to this installation alone."""
+        return self.proven_at or self.authenticated_at
 
     def proven_address(self, own_address: str) -> str | None:
         """The mail address this sign-in stands for; `own_address` is the account's.

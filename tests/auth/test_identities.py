@@ -1,5 +1,6 @@
 """The sign-ins at providers that belong to an account, and what they do to the rest of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -119,6 +120,26 @@ class TestLinking:
         assert answer.headers["location"] == "/console/#/sign-in-error/identity_taken"
         assert ("identity_taken", None) in await refusals(gateway)
         assert (await bob.get("/auth/identities")).json()["items"] == []
+
+    async def test_gives_an_identity_to_one_of_two_who_ask_at_once(self, gateway: RunningGateway) -> None:
+        people = [await signed_in(gateway, f"{name}@example.org") for name in ("ann", "bob", "cem", "dora")]
+        begun = [(await each.post(f"/auth/{PEER}/link", json={})).json()["url"] for each in people]
+        back = [await at_provider(url) for url in begun]
+        answers = await asyncio.gather(*(come_back(each, there) for each, there in zip(people, back, strict=True)))
+        places = sorted(answer.headers["location"] for answer in answers)
+        assert places == [*["/console/#/sign-in-error/identity_taken"] * 3, "/console/#/signed-in"]
+        assert (await rows(gateway))["identities"] == 1
+
+    async def test_of_an_offered_identity_goes_to_one_of_two_who_accept_at_once(
+        self, gateway: RunningGateway, peer: OpenIdPeer
+    ) -> None:
+        peer.person = {"sub": "unknown", "email": "unknown@example.org"}
+        people = [await signed_in(gateway, f"{name}@example.org") for name in ("ann", "bob", "cem", "dora")]
+        for each in people:
+            assert (await sign_in(each)).headers["location"] == "/console/#/connect-identity"
+        answers = await asyncio.gather(*(each.post("/auth/identities") for each in people))
+        assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+        assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"identity_taken"}
 
     async def test_ends_with_the_session_that_asked_for_it(self, gateway: RunningGateway) -> None:
         bob = await signed_in(gateway, "bob@example.org")

@@ -49,9 +49,9 @@ class TestStepUp:
 
     async def test_takes_no_passkey_for_a_session_that_was_replaced(self, gateway: RunningGateway) -> None:
         browser = await signed_in(gateway, ADA)
-        authenticator = await set_up_passkey(browser)
+        authenticator, app = await set_up_passkey(browser), await set_up_app(browser)
         options = (await browser.post("/auth/step-up/passkey-options")).json()["public_key"]
-        await browser.post("/auth/step-up", json={"password": PASSWORD})
+        assert (await browser.post("/auth/step-up", json={"totp": app.code()})).status_code == 200
         answer = await browser.post("/auth/step-up", json={"passkey": authenticator.use(options)})
         assert (answer.status_code, answer.json()["code"]) == (401, "passkey_refused")
 
@@ -97,7 +97,7 @@ class TestWhatIsAskedFor:
         await browser.post("/auth/backup-codes")
         await gateway.sql(OLD)
         refused = await browser.post("/users/me/password", json=CHANGE)
-        assert refused.json()["factors"] == ["password", "totp", "passkey", "backup_code"]
+        assert refused.json()["factors"] == ["totp", "passkey", "backup_code"]
 
     async def test_is_a_fresh_sign_in_of_whoever_has_nothing_here(self, gateway: RunningGateway) -> None:
         """They come by a link or through a provider, and do so again."""

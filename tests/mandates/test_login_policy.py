@@ -131,15 +131,24 @@ class TestMaximumSessionAge:
     @pytest.mark.parametrize("authority", WAYS)
     def test_counts_from_the_sign_in(self, authority: str) -> None:
         assert unmet({"maximum_session_age": 60}, login(authority, age=60)) is None
-        assert unmet({"maximum_session_age": 60}, login(authority, age=61)) == ("recent", ())
+        wanted = ("recent", ()) if authority == "local" else ("sign_in", (authority,))
+        assert unmet({"maximum_session_age": 60}, login(authority, age=61)) == wanted
+
+    @pytest.mark.parametrize("authority", WAYS)
+    def test_counts_from_the_authoritys_word_whatever_was_confirmed_since(self, authority: str) -> None:
+        confirmed = login(authority, age=1)._replace(proven_at=NOW - timedelta(minutes=61))
+        assert unmet({"maximum_session_age": 60}, confirmed) is not None
+        assert unmet({"maximum_session_age": 61}, confirmed) is None
 
 
 class TestThePartsTogether:
     def test_name_who_vouches_before_what_a_step_up_can_mend(self) -> None:
         policy = {"authorities": ["google"], "second_factor": True, "maximum_session_age": 1}
         assert unmet(policy, login("local", age=5)) == ("authorities", ("google",))
-        assert unmet(policy, login("google", age=5)) == ("mfa", ())
-        assert unmet(policy, login("google", "fed", "mfa", age=5)) == ("recent", ())
+        assert unmet(policy, login("google", age=5)) == ("sign_in", ("google",))
+        assert unmet(policy, login("google", "fed", age=1)) == ("mfa", ())
+        assert unmet({**policy, "authorities": ["local"]}, login("local", age=5)) == ("mfa", ())
+        assert unmet({**policy, "authorities": ["local"]}, login("local", "pwd", "mfa", age=5)) == ("recent", ())
 
 
 _LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)

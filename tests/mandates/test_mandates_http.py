@@ -129,6 +129,17 @@ class TestLoginPolicy:
         await house.gateway.sign_in(house.administrator.id, house.administrator.email)
         assert (await self.save(house, settler, policy)).status_code == 200
 
+    async def test_counts_no_sign_in_of_a_provider_that_is_only_confirmed(self, house: House) -> None:
+        settler = await house.person_with(rule("mandate", update="all"))
+        await house.gateway.sql(
+            "UPDATE sessions SET authority = 'google', proven_at = authenticated_at - interval '2 hours'"
+            " WHERE user_id = :user",
+            user=house.administrator.id,
+        )
+        assert (await self.save(house, settler, {"maximum_session_age": 150})).status_code == 200
+        refused = await self.save(house, settler, {"maximum_session_age": 60})
+        assert refused.json()["code"] == "login_policy_locks_all_out"
+
     async def test_can_be_taken_away(self, house: House) -> None:
         await self.save(house, house.administrator, {"authorities": ["local"]})
         answer = await self.save(house, house.administrator, None)

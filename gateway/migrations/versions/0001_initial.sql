@@ -87,7 +87,8 @@ CREATE TABLE backup_codes (
 );
 CREATE INDEX backup_codes_user ON backup_codes (user_id);
 
--- `tenant` and `proven_email` are what the sign-in itself proved: a directory of Microsoft's, a mail address.
+-- `tenant` and `proven_email` are what the sign-in itself proved: a directory of Microsoft's, a mail address. `proven_at` is when
+-- the authority vouched for the person, if they have confirmed the sign-in since by something it knows nothing of.
 CREATE TABLE sessions (
     id uuid PRIMARY KEY,
     user_id uuid NOT NULL REFERENCES users ON DELETE CASCADE,
@@ -97,6 +98,7 @@ CREATE TABLE sessions (
     proven_email text,
     amr text[] NOT NULL,
     authenticated_at timestamptz NOT NULL,
+    proven_at timestamptz,
     device_name text NOT NULL DEFAULT '',
     device_id text,
     user_agent text NOT NULL DEFAULT '',
@@ -670,8 +672,8 @@ GRANT USAGE ON SCHEMA public TO mandate_auth, mandate_app, mandate_system;
 GRANT SELECT ON alembic_version TO mandate_app, mandate_system;
 
 GRANT SELECT (id, session_id, generation, expires_at, revoked_at) ON access_tokens TO mandate_auth;
-GRANT SELECT (id, user_id, authority, tenant, proven_email, amr, authenticated_at, last_seen_at, confirmed_generation, expires_at, revoked_at)
-    ON sessions TO mandate_auth;
+GRANT SELECT (id, user_id, authority, tenant, proven_email, amr, authenticated_at, proven_at, last_seen_at, confirmed_generation, expires_at,
+    revoked_at) ON sessions TO mandate_auth;
 GRANT SELECT (id, slug, email, display_name, language, state, is_sysadmin, ver) ON users TO mandate_auth;
 GRANT SELECT (id, purpose, user_id, authority, secret_hash, issued_at, expires_at, revoked_at) ON tokens TO mandate_auth;
 GRANT SELECT (id, scopes, bound_mandate_id, amr, tenant, proven_email, last_used_at) ON api_keys TO mandate_auth;

@@ -29,6 +29,7 @@ from modules.auth.endpoints.signatures import (
 )
 from modules.auth.identity_providers.flow import AuthorizationAnswer
 from modules.auth.schemas.identities import (
+    CONFIRM,
     IdentityList,
     IdentityRead,
     ProviderLinkRequest,
@@ -64,11 +65,12 @@ async def open_provider_login(
     names: Names,
     request: Request,
     return_to: Annotated[ReturnPath, Query(description="A path of this installation.")] = "/console/",
+    confirm: Annotated[bool, Query(description=CONFIRM)] = False,  # noqa: FBT002  # a parameter of the query
 ) -> RedirectResponse:
     """A page to open, not to fetch: sets the cookie of this sign-in and goes to the provider. Any number can be under
     way at once, each for ten minutes.
     """
-    begun = await sign_ins.begin(visitor, provider, return_to)
+    begun = await sign_ins.begin(visitor, provider, return_to, confirm=confirm)
     answer = RedirectResponse(begun.url, status_code=303)
     keep_begun(answer, names, request, begun)
     return answer
@@ -85,7 +87,9 @@ async def begin_provider_login(
     response: Response,
 ) -> ProviderRedirect:
     """As the page, for a script: answers the address to open. Takes an invitation, which no address may carry."""
-    begun = await sign_ins.begin(visitor, provider, wanted.return_to, invitation=wanted.invitation)
+    begun = await sign_ins.begin(
+        visitor, provider, wanted.return_to, invitation=wanted.invitation, confirm=wanted.confirm
+    )
     keep_begun(response, names, request, begun)
     return ProviderRedirect(url=begun.url, expires_at=begun.expires_at)
 

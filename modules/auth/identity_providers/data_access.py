@@ -51,10 +51,6 @@ class OpenIdDataClient(OpenIdClient):
         else:  # OpenID Connect Core 1.0, section 11
             self._further = asks_for_consent if _OFFLINE in provider.client.scopes.split() else {}
 
-    async def authorization_url(self, secrets: FlowSecrets) -> str:
-        """Where to send the browser. Raises ProviderUnavailable."""
-        return await self._authorization_url(secrets, **self._further)
-
     async def accept(
         self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float
     ) -> tuple[ProvenIdentity, GivenTokens]:

@@ -41,10 +41,17 @@ class ProviderClient(Protocol):
 
     provider: Provider
 
-    async def authorization_url(self, secrets: FlowSecrets) -> str:
-        """Where to send the browser. Raises ProviderUnavailable."""
+    async def authorization_url(self, secrets: FlowSecrets, *, confirm: bool = False) -> str:
+        """Where to send the browser; with `confirm` the person shall prove themselves there anew, whatever session they
+        have. Raises ProviderUnavailable.
+        """
         ...
 
-    async def identify(self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float) -> ProvenIdentity:
-        """Who the person is. Raises Refused, with a ProviderRefused, ProviderAnswerInvalid or ProviderUnavailable."""
+    async def identify(
+        self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float, *, confirm: bool = False
+    ) -> ProvenIdentity:
+        """Who the person is; with `confirm`, unless the provider says that they proved themselves before `begun_at`.
+
+        Raises Refused, with a ProviderRefused, ProviderAnswerInvalid or ProviderUnavailable.
+        """
         ...

@@ -8,6 +8,8 @@ gets; here the algorithms are the configured ones, the audience is exactly this 
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from authlib.integrations.base_client import BaseApp, OAuthError
@@ -21,6 +23,7 @@ from modules.auth.identity_providers.documents import RETRY_AFTER, Documents
 from modules.auth.identity_providers.flow import AuthorizationAnswer, FlowSecrets, Refused
 from modules.auth.identity_providers.provider import ProvenIdentity, Provider, UnbelievableClaims
 from modules.auth.provider_errors import ProviderAnswerInvalid, ProviderRefused, ProviderUnavailable
+from modules.shared import clock
 
 _LEEWAY_SECONDS: Final = 60
 _LONGEST_TOKEN: Final = 16 * 1024
@@ -36,22 +39,31 @@ class OpenIdClient:
         self._transport = transport
         self._redirect_uri = redirect_uri
         self._documents = Documents(provider, transport)
+        self._further: Mapping[str, str] = {}
 
-    async def authorization_url(self, secrets: FlowSecrets) -> str:
-        """Where to send the browser. Raises ProviderUnavailable."""
-        return await self._authorization_url(secrets)
-
-    async def identify(self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float) -> ProvenIdentity:
-        """Who the person is. Raises Refused, with a ProviderRefused, ProviderAnswerInvalid or ProviderUnavailable."""
-        identity, _ = await self._accept(secrets, answer, begun_at)
-        return identity
-
-    async def _authorization_url(self, secrets: FlowSecrets, **further: str) -> str:
+    async def authorization_url(self, secrets: FlowSecrets, *, confirm: bool = False) -> str:
+        """Where to send the browser; with `confirm` the person shall prove themselves there anew, whatever session they
+        have. Raises ProviderUnavailable.
+        """
+        further = {**self._further, **(self.provider.client.confirming if confirm else {})}
         app = self._app(await self._documents.metadata())
         begun = await app.create_authorization_url(
             self._redirect_uri, state=secrets.state, nonce=secrets.nonce, code_verifier=secrets.code_verifier, **further
         )
         return str(begun["url"])
+
+    async def identify(
+        self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float, *, confirm: bool = False
+    ) -> ProvenIdentity:
+        """Who the person is; with `confirm`, unless the provider says that they proved themselves before `begun_at`.
+
+        Raises Refused, with a ProviderRefused, ProviderAnswerInvalid or ProviderUnavailable.
+        """
+        identity, _ = await self._accept(secrets, answer, begun_at)
+        proven_at = identity.authenticated_at
+        if confirm and proven_at is not None and proven_at.timestamp() < begun_at - _LEEWAY_SECONDS:
+            raise Refused(ProviderAnswerInvalid(), "auth_time")
+        return identity
 
     async def _accept(
         self, secrets: FlowSecrets, answer: AuthorizationAnswer, begun_at: float
@@ -66,8 +78,9 @@ class OpenIdClient:
         claims = await self._verify(app, token, secrets.nonce, begun_at)
         if answer.issuer is not None and answer.issuer != claims["iss"]:
             raise Refused(ProviderAnswerInvalid(), "iss of the answer")
+        authenticated_at = _authenticated_at(claims)
         try:
-            return self.provider.identify(claims), token
+            return replace(self.provider.identify(claims), authenticated_at=authenticated_at), token
         except UnbelievableClaims as error:
             raise Refused(ProviderAnswerInvalid(), str(error)) from error
 
@@ -179,6 +192,16 @@ def _refuse_all_but_json(answer: httpx2.Response) -> httpx2.Response:
     if answer.status_code not in {200, 400, 401}:
         raise AnswerRefused(f"status {answer.status_code}")
     return answer
+
+
+def _authenticated_at(claims: Mapping[str, Any]) -> datetime | None:
+    """When the person proved themselves to the provider (`auth_time`), if it says so. Raises Refused."""
+    told, now = claims.get("auth_time"), clock.now()
+    if told is None:
+        return None
+    if type(told) not in {int, float} or not 0 <= told <= now.timestamp() + _LEEWAY_SECONDS:
+        raise Refused(ProviderAnswerInvalid(), "auth_time")
+    return min(datetime.fromtimestamp(told, UTC), now)
 
 
 def _reason(error: Exception) -> str:

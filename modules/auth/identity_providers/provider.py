@@ -6,8 +6,9 @@ differs from client to client and whose mail addresses anybody can write into a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 import re
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from modules.auth.provider_settings import GoogleSettings, MicrosoftSettings, OidcSettings
@@ -19,6 +20,11 @@ MICROSOFT: Final = "microsoft"
 
 _LONGEST_ID: Final = 255
 _LONGEST_NAME: Final = 120
+_ANEW: Final = MappingProxyType({"prompt": "login", "max_age": "0"})
+"""OpenID Connect Core 1.0, section 3.1.2.1. To `max_age` the answer is a token that has `auth_time`."""
+_ANEW_AT_GOOGLE: Final = MappingProxyType({"prompt": "select_account", "max_age": "0"})
+"""Google knows no `prompt=login`; this is the most it can be asked for."""
+_ANEW_AT_MICROSOFT: Final = MappingProxyType({"prompt": "login"})
 _GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TENANT_PLACE: Final = "{tenantid}"
 _PERSONAL_TENANT: Final = "9188040d-6c67-4c5b-b112-36a304b66dad"
@@ -33,7 +39,10 @@ class UnbelievableClaims(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProvenIdentity:
-    """Who a provider says somebody is. `email` is what it claims, `proven_email` the same if its word counts."""
+    """Who a provider says somebody is. `email` is what it claims, `proven_email` the same if its word counts.
+
+    `authenticated_at` is when they proved themselves there, which may be long ago; None if the provider does not say.
+    """
 
     authority: str
     issuer: str
@@ -42,11 +51,12 @@ class ProvenIdentity:
     email: str | None = None
     proven_email: str | None = None
     display_name: str = ""
+    authenticated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Our installation as one provider knows it."""
+    """Our installation as one provider knows it. `confirming` asks it to have a person prove themselves anew."""
 
     authority: str
     client_id: str
@@ -56,6 +66,7 @@ class Client:
     algorithms: tuple[str, ...]
     timeout: timedelta
     metadata_url: str
+    confirming: Mapping[str, str]
 
 
 class Provider(Protocol):
@@ -119,7 +130,7 @@ class Google(OneIssuer):
         secret = settings.client_secret.get_secret_value()
         client = Client(
             GOOGLE, settings.client_id, secret, "client_secret_post" if secret else "none", settings.scopes, ("RS256",),
-            settings.timeout, _metadata_url(settings.issuer),
+            settings.timeout, _metadata_url(settings.issuer), _ANEW_AT_GOOGLE,
         )  # fmt: skip
         super().__init__(client, "Google", settings.issuer)
 
@@ -137,7 +148,7 @@ class AnyOpenId(OneIssuer):
         secret = settings.client_secret.get_secret_value()
         client = Client(
             f"oidc:{name}", settings.client_id, secret, settings.token_auth if secret else "none", settings.scopes,
-            settings.algorithms, settings.timeout, _metadata_url(settings.issuer),
+            settings.algorithms, settings.timeout, _metadata_url(settings.issuer), _ANEW,
         )  # fmt: skip
         super().__init__(client, settings.display_name or name, settings.issuer)
         self._trusted = settings.verified_email == "trust"
@@ -158,7 +169,7 @@ class Microsoft:
         self.label = "Microsoft"
         self.client = Client(
             MICROSOFT, settings.client_id, secret, "client_secret_post" if secret else "none", settings.scopes,
-            ("RS256",), settings.timeout, _metadata_url(self._issuer(self._tenant)),
+            ("RS256",), settings.timeout, _metadata_url(self._issuer(self._tenant)), _ANEW_AT_MICROSOFT,
         )  # fmt: skip
 
     def names_itself(self, issuer: object) -> bool:

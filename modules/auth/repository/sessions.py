@@ -86,11 +86,6 @@ async def find_without_proof(session: AsyncSession, user_id: UUID, lasts_until: 
     return (await session.scalars(statement.order_by(UserSession.id.desc()).limit(1))).one_or_none()
 
 
-async def identity_of(session: AsyncSession, session_id: SessionId) -> UUID | None:
-    """The identity at a provider that opened the session."""
-    return (await session.scalars(select(UserSession.identity_id).where(UserSession.id == session_id))).one_or_none()
-
-
 async def oldest_beyond(session: AsyncSession, user_id: UserId, keep: int, now: datetime) -> list[SessionId]:
     """The open sessions of a user beyond the newest `keep`."""
     statement = (

@@ -1,7 +1,7 @@
 """Sign-ins at providers on the wire."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -12,11 +12,15 @@ from modules.shared.wire import WireModel
 ReturnPath = Annotated[str, StringConstraints(max_length=500)]
 
 
+CONFIRM: Final = "Have the person prove themselves to the provider anew, though they are signed in there."
+
+
 class ProviderSignInRequest(WireModel):
     """Where to go on afterwards, and what a new account may need."""
 
     return_to: ReturnPath = Field(default="/console/", description="A path of this installation, with its fragment.")
     invitation: Secret | None = Field(default=None, description="The secret of an invitation's link.")
+    confirm: bool = Field(default=False, description=CONFIRM)
 
 
 class ProviderLinkRequest(WireModel):

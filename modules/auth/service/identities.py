@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
+
 from modules.audit.service import AuditLog, Subject
 from modules.auth.identity_providers.provider import ProvenIdentity
 from modules.auth.keys import hash_secret, is_secret, new_secret
@@ -90,10 +92,15 @@ class IdentityService:
         return self._read(known or await self.link(caller, caller.user.id, identity))
 
     async def link(self, visitor: Visitor, user_id: UserId, identity: ProvenIdentity) -> Identity:
-        """Give an identity of nobody to a locked user, who is told by mail."""
+        """Give an identity of nobody to a locked user, who is told by mail. Raises IdentityTaken if another request
+        has given it to somebody else meanwhile.
+        """
         made = new_identity(user_id, identity)
-        visitor.db.add(made)
-        await visitor.db.flush()
+        try:
+            async with visitor.db.begin_nested():
+                visitor.db.add(made)
+        except IntegrityError as error:
+            raise IdentityTaken from error
         self._record(visitor, "identity_linked", user_id, made)
         await send_notice(visitor.db, user_id, Notice.IDENTITY_LINKED)
         return made

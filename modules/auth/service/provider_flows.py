@@ -48,7 +48,7 @@ class BegunFlow:
 @dataclass(frozen=True, slots=True)
 class FoundFlow:
     """A flow whose answer has come. `linking` names the session in which a person asked to connect something, `about`
-    says what.
+    says what. To `confirm`, the person had to prove themselves to the provider anew.
     """
 
     secrets: FlowSecrets
@@ -58,6 +58,7 @@ class FoundFlow:
     linking: SessionId | None
     invitation: str | None = field(repr=False)
     about: Mapping[str, Any] = field(default_factory=dict)
+    confirm: bool = False
 
 
 class ProviderFlows:
@@ -83,11 +84,14 @@ class ProviderFlows:
     async def begin(
         self, session: AsyncSession, authority: str, url: str, secret: str, public_id: str, return_to: str,
         *, caller: Caller | None, invitation: str | None = None, about: Mapping[str, Any] = _NOTHING,
+        confirm: bool = False,
     ) -> BegunFlow:  # fmt: skip
         """Keep what the answer will be compared with. An invitation's secret goes into the cookie, not the row."""
         now = clock.now()
         expires_at = now + FLOW_LIFETIME
-        payload: dict[str, Any] = {"return_to": return_to, **({"about": dict(about)} if about else {})}
+        payload: dict[str, Any] = {"return_to": return_to, "confirm": confirm}
+        if about:
+            payload["about"] = dict(about)
         if caller is not None:
             payload["session_id"] = str(caller.login.session_id)
         one_time_tokens.add(
@@ -158,5 +162,6 @@ def _derived(secret: str, use: str) -> str:
 def _found(token: Token, secrets: FlowSecrets, invitation: str | None) -> FoundFlow:
     linking = token.payload.get("session_id")
     session_id = SessionId(UUID(linking)) if linking else None
-    about = token.payload.get("about", {})
-    return FoundFlow(secrets, token.payload["return_to"], token.issued_at, token.user_id, session_id, invitation, about)
+    told = token.payload
+    about, confirm = told.get("about", {}), told["confirm"]
+    return FoundFlow(secrets, told["return_to"], token.issued_at, token.user_id, session_id, invitation, about, confirm)

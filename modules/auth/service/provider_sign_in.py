@@ -86,10 +86,13 @@ class ProviderSignIn:
         self._settings = settings
 
     async def begin(
-        self, visitor: Visitor, authority: str, return_to: str, *, invitation: str | None = None
+        self, visitor: Visitor, authority: str, return_to: str, *, invitation: str | None = None, confirm: bool = False
     ) -> BegunFlow:
-        """Begin a sign-in. Raises ProviderNotFound, ProviderUnavailable, ReturnPathRefused, TooManyRequests."""
-        return await self._begin(visitor, authority, return_to, None, invitation)
+        """Begin a sign-in; to `confirm` that one is there, by proving oneself to the provider anew.
+
+        Raises ProviderNotFound, ProviderUnavailable, ReturnPathRefused, TooManyRequests.
+        """
+        return await self._begin(visitor, authority, return_to, None, invitation, confirm=confirm)
 
     async def begin_linking(self, caller: Caller, authority: str, return_to: str) -> BegunFlow:
         """Begin to connect an identity with the caller's account. Raises StepUpRequired, and as `begin`."""
@@ -115,7 +118,8 @@ class ProviderSignIn:
         client = self._flows.client(authority)
         try:
             flow = await self._flows.take(authority, state, cookie)
-            identity = await client.identify(flow.secrets, answer, flow.begun_at.timestamp())
+            begun_at = flow.begun_at.timestamp()
+            identity = await client.identify(flow.secrets, answer, begun_at, confirm=flow.confirm)
             if flow.linking is not None:
                 return await self._connect(visitor, flow, identity)
             return await self._sign_in(visitor, flow, identity, device_secret, language)
@@ -126,17 +130,25 @@ class ProviderSignIn:
             raise
 
     async def _begin(
-        self, visitor: Visitor, authority: str, return_to: str, caller: Caller | None, invitation: str | None
+        self,
+        visitor: Visitor,
+        authority: str,
+        return_to: str,
+        caller: Caller | None,
+        invitation: str | None,
+        *,
+        confirm: bool = False,
     ) -> BegunFlow:
         await self._limits.attempt_from(visitor.client)
         client = self._flows.client(authority)
         if not _RETURN_PATH.fullmatch(return_to):
             raise ReturnPathRefused(pointer="return_to")
         secret, public_id = new_flow()
-        url = await client.authorization_url(secrets_of(secret, public_id))
+        url = await client.authorization_url(secrets_of(secret, public_id), confirm=confirm)
         return await self._flows.begin(
-            visitor.db, authority, url, secret, public_id, return_to, caller=caller, invitation=invitation
-        )
+            visitor.db, authority, url, secret, public_id, return_to, caller=caller, invitation=invitation,
+            confirm=confirm,
+        )  # fmt: skip
 
     async def _sign_in(
         self, visitor: Visitor, flow: FoundFlow, identity: ProvenIdentity, device_secret: str | None, language: Language
@@ -151,7 +163,10 @@ class ProviderSignIn:
             self._noted(visitor, identity.authority, IdentityNotLinked(), "")
             return self._identities.offer(visitor, identity)
         known.email, known.last_used_at = identity.email, clock.now()
-        proof = SignInProof(identity.authority, (FEDERATED,), known.id, identity.tenant, identity.proven_email)
+        proof = SignInProof(
+            identity.authority, (FEDERATED,), known.id, identity.tenant, identity.proven_email,
+            identity.authenticated_at,
+        )  # fmt: skip
         admitted = await self._entrance.admit(visitor, user, proof, device_secret=device_secret)
         return Arrived(admitted, flow.return_to)
 

@@ -1,7 +1,7 @@
 """Delicate changes ask for a recent sign-in; a refresh does not make one.
 
 Whoever has set up a second factor has to have shown it in the session, too: one that was opened before they did is not
-enough, however recently its password was typed.
+enough, however recently its password was typed. Nor is the password alone a confirmation of one that was opened by two.
 """
 
 from datetime import timedelta
@@ -35,5 +35,9 @@ async def demand_recent_login(session: AsyncSession, login: Login | None, within
     wants_second = has.second_factor and not several
     if recent and not wants_second:
         return
-    factors = [name for name in has.names if not (wants_second and name == PASSWORD)]
-    raise StepUpRequired(factors=factors or [SIGN_IN])
+    raise StepUpRequired(factors=confirming(has) or [SIGN_IN])
+
+
+def confirming(has: second_factors.Factors) -> list[str]:
+    """What a step-up takes of this person: the password only from whoever has no second factor."""
+    return [name for name in has.names if not (has.second_factor and name == PASSWORD)]

@@ -1,5 +1,7 @@
 """Sessions: opened by whoever proved themselves, listed by their owner, ended one by one or all at once."""
 
+from datetime import datetime
+
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import SessionNotFound
 from modules.auth.models import Token, User, UserSession
@@ -33,18 +35,25 @@ class SessionService:
         self._settings = settings
 
     async def open(
-        self, visitor: Visitor, user: User, proof: SignInProof, *, device_secret: str | None
+        self,
+        visitor: Visitor,
+        user: User,
+        proof: SignInProof,
+        *,
+        device_secret: str | None,
+        ends_by: datetime | None = None,
     ) -> OpenedSession:
         """A session for `user`, whose row the caller has locked. Ends the oldest beyond the cap.
 
-        `device_secret` is what the browser kept from its last sign-in, or `KEEPS_NO_COOKIES`.
+        `device_secret` is what the browser kept from its last sign-in, or `KEEPS_NO_COOKIES`. A session that follows
+        another ends when that one would have, at `ends_by`.
         """
         db, now = visitor.db, clock.now()
         user_id = UserId(user.id)
         excess = await repository.oldest_beyond(db, user_id, self._settings.sessions_per_user - 1, now)
         await repository.revoke(db, excess, "replaced", now)
         ring = await self._issuer.ring(db)
-        session = self._new(visitor, user, proof)
+        session = self._new(visitor, user, proof, ends_by)
         db.add(session)
         await db.flush()
         refresh = first_refresh_token(ring, SessionId(session.id))
@@ -97,11 +106,13 @@ class SessionService:
         await visitor.db.flush()
         return len(await repository.revoke_of_user(visitor.db, user.id, reason, clock.now()))
 
-    def _new(self, visitor: Visitor, user: User, proof: SignInProof) -> UserSession:
+    def _new(self, visitor: Visitor, user: User, proof: SignInProof, ends_by: datetime | None) -> UserSession:
         now = clock.now()
         language = negotiate_language(None, user.language) if user.language else DEFAULT_LANGUAGE
         client = visitor.client
         expires_at = now + self._settings.session_lifetime
+        if ends_by is not None:
+            expires_at = min(expires_at, ends_by)
         return UserSession(
             id=new_id(),
             user_id=user.id,
@@ -110,7 +121,8 @@ class SessionService:
             tenant=proof.tenant,
             proven_email=proof.email,
             amr=list(proof.amr),
-            authenticated_at=now,
+            authenticated_at=proof.authenticated_at or now,
+            proven_at=proof.proven_at,
             device_name=device_name(client.user_agent),
             device_id=client.device_id,
             user_agent=client.user_agent,

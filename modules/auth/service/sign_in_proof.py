@@ -1,6 +1,7 @@
 """What a sign-in showed, whatever the way in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Self
 from uuid import UUID
 
@@ -21,6 +22,8 @@ class SignInProof:
 
     `authority` is `local`, `magic_link`, `google`, `microsoft` or `oidc:<name>`; `amr` as in RFC 8176. `tenant` is the
     directory of a Microsoft identity. `email` is an address that this very sign-in proved; None when it proved none.
+    `authenticated_at` is when the person last proved themselves, None for just now; `proven_at` when the authority
+    vouched for them, None for the same moment.
     """
 
     authority: str
@@ -28,6 +31,8 @@ class SignInProof:
     identity_id: UUID | None = None
     tenant: str | None = None
     email: str | None = None
+    authenticated_at: datetime | None = None
+    proven_at: datetime | None = None
 
     @property
     def has_second_factor(self) -> bool:
@@ -37,7 +42,8 @@ class SignInProof:
     def strengthened(self, *methods: str) -> Self:
         """The same proof with a second factor's methods shown as well."""
         amr = dict.fromkeys((*self.amr, *methods, MULTIPLE_FACTORS))
-        return type(self)(self.authority, tuple(amr), self.identity_id, self.tenant, self.email)
+        proven_at = self.proven_at or self.authenticated_at
+        return replace(self, amr=tuple(amr), authenticated_at=None, proven_at=proven_at)
 
     def to_payload(self) -> dict[str, Any]:
         """For keeping it in a token's row; holds no secret."""
@@ -47,6 +53,8 @@ class SignInProof:
             "identity_id": str(self.identity_id) if self.identity_id else None,
             "tenant": self.tenant,
             "email": self.email,
+            "authenticated_at": _written(self.authenticated_at),
+            "proven_at": _written(self.proven_at),
         }
 
     @classmethod
@@ -59,4 +67,14 @@ class SignInProof:
             UUID(identity_id) if identity_id else None,
             payload["tenant"],
             payload["email"],
+            _read(payload["authenticated_at"]),
+            _read(payload["proven_at"]),
         )
+
+
+def _written(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _read(written: str | None) -> datetime | None:
+    return datetime.fromisoformat(written) if written else None

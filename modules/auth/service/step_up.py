@@ -1,21 +1,24 @@
 """Proving once more that one is there: a new session with a new id takes the place of the present one.
 
-A refresh never does this, so a stolen session cannot make itself recent.
+A refresh never does this, so a stolen session cannot make itself recent. The new session ends when the one before would
+have, and whoever vouched for the person then has not done so again.
 """
 
 from typing import Any
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import InvalidToken
+from modules.auth.repository import second_factors, users
 from modules.auth.repository import sessions as session_repository
-from modules.auth.repository import users
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.passkey_proof import Ceremony
+from modules.auth.service.recent import confirming
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.shown_factors import ShownFactor, ShownFactors
 from modules.auth.service.sign_in import SignInService
-from modules.auth.service.sign_in_proof import MULTIPLE_FACTORS, PASSWORD, SignInProof
+from modules.auth.service.sign_in_proof import LOCAL, MULTIPLE_FACTORS, PASSWORD, SignInProof
+from modules.auth.sign_in_errors import StepUpRequired
 from modules.shared import clock
 from modules.shared.context import Caller
 
@@ -43,8 +46,12 @@ class StepUpService:
         return await self._factors.ask_for_passkey(caller, caller.user.id, Ceremony.STEP_UP, holder)
 
     async def by_password(self, caller: Caller, password: str, *, device_secret: str | None) -> OpenedSession:
-        """The password, once more. Raises LoginFailed, TooManyRequests."""
+        """The password, once more. Raises LoginFailed, TooManyRequests, and StepUpRequired for whoever has a second
+        factor: the session may have been opened by two, and would count as opened by both just now.
+        """
         await self._count(caller)
+        if (has := await second_factors.of_user(caller.db, caller.user.id)).second_factor:
+            raise StepUpRequired(factors=confirming(has))
         await self._sign_ins.prove_again(caller, password)
         return await self._renew(caller, (PASSWORD,), device_secret)
 
@@ -70,6 +77,10 @@ class StepUpService:
         subject = Subject("session", login.session_id)
         self._audit.record(caller.db, "stepped_up", by=caller, subject=subject, details={"amr": list(methods)})
         amr = tuple(dict.fromkeys((*methods, *login.amr)))
-        identity_id = await session_repository.identity_of(caller.db, login.session_id)
-        proof = SignInProof(login.authority, amr, identity_id, login.tenant, login.proven_email)
-        return await self._sessions.open(caller, user, proof, device_secret=device_secret)
+        (former,) = ended
+        # What is shown here is this installation's own: of its own sessions it is the authority, of no other.
+        proven_at = None if login.authority == LOCAL else login.vouched_at
+        proof = SignInProof(
+            login.authority, amr, former.identity_id, login.tenant, login.proven_email, proven_at=proven_at
+        )
+        return await self._sessions.open(caller, user, proof, device_secret=device_secret, ends_by=former.expires_at)

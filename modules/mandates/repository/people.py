@@ -4,6 +4,7 @@ The tables belong to identity; this is a window onto a few of their columns, for
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,6 +33,7 @@ _SIGN_INS = table(
     column("proven_email", String()),
     column("amr", ARRAY(String())),
     column("authenticated_at", DateTime(timezone=True)),
+    column("proven_at", DateTime(timezone=True)),
     column("expires_at", DateTime(timezone=True)),
     column("revoked_at", DateTime(timezone=True)),
 )
@@ -73,18 +75,25 @@ async def find_reader(session: AsyncSession, user_id: UserId) -> Row[str, str | 
 async def live_sign_ins(session: AsyncSession, user_ids: Iterable[UserId]) -> Sequence[tuple[str, Login]]:
     """Address and sign-in of every session of these people that stands."""
     sign_in, wanted = _SIGN_INS.c, list(user_ids)
-    told = sign_in.id, sign_in.authority, sign_in.amr, sign_in.authenticated_at, sign_in.tenant, sign_in.proven_email
+    proof = sign_in.authority, sign_in.amr, sign_in.authenticated_at, sign_in.tenant, sign_in.proven_email
     rows = await session.execute(
-        select(PEOPLE.c.email, *told)
+        select(PEOPLE.c.email, sign_in.id, sign_in.proven_at, *proof)
         .join(PEOPLE, PEOPLE.c.id == sign_in.user_id)
         .where(sign_in.user_id.in_(wanted), sign_in.revoked_at.is_(None), sign_in.expires_at > func.now())
     )
     return [(email, _login(*of_session)) for email, *of_session in rows]
 
 
-def _login(session_id: UUID, authority: str, amr: Sequence[str], *proof: Any) -> Login:  # noqa: ANN401 - as selected
+def _login(
+    session_id: UUID,
+    proven_at: datetime | None,
+    authority: str,
+    amr: Sequence[str],
+    *proof: Any,  # noqa: ANN401 - as selected
+) -> Login:
     # No token is in use here: the policy judges the session, whatever token stands for it.
-    return Login(SessionId(session_id), TokenId(session_id), authority, tuple(amr), *proof)
+    login = Login(SessionId(session_id), TokenId(session_id), authority, tuple(amr), *proof)
+    return login._replace(proven_at=proven_at)
 
 
 async def _find(session: AsyncSession, condition: ColumnElement[bool]) -> Person | None:

@@ -26,7 +26,7 @@ _CALLER = """
         AS credential_stands,
     t.session_id, t.generation,
     s.last_seen_at < now() - interval '1 minute' OR t.generation > s.confirmed_generation AS touch,
-    s.authority, s.tenant, s.proven_email, s.amr, s.authenticated_at,
+    s.authority, s.tenant, s.proven_email, s.amr, s.authenticated_at, s.proven_at,
     u.id AS user_id, u.slug, u.email, u.display_name, u.language, u.state, u.ver, u.is_sysadmin"""
 _FROM_CALLER = """
 CROSS JOIN installation i
@@ -41,7 +41,7 @@ _KEY = """
     k.revoked_at IS NULL AND k.expires_at > now() AND ak.id IS NOT NULL AS credential_stands,
     k.id AS session_id, NULL::integer AS generation,
     ak.last_used_at IS NULL OR ak.last_used_at < now() - interval '1 minute' AS touch,
-    k.authority, ak.tenant, ak.proven_email, ak.amr, k.issued_at AS authenticated_at,
+    k.authority, ak.tenant, ak.proven_email, ak.amr, k.issued_at AS authenticated_at, NULL::timestamptz AS proven_at,
     u.id AS user_id, u.slug, u.email, u.display_name, u.language, u.state, u.ver, false AS is_sysadmin"""
 _FROM_KEY = """
 CROSS JOIN installation i
@@ -166,6 +166,7 @@ class AuthorisationRow(NamedTuple):
     proven_email: str | None
     amr: list[str]
     authenticated_at: datetime
+    proven_at: datetime | None
     user_id: UUID
     slug: str
     email: str
