@@ -192,7 +192,7 @@ class Token(Base):
 class ApiKey(Base):
     """What a token of purpose `api_key` may do: its scopes, cut with its owner's rights on every request.
 
-    `amr`, `tenant` and `proven_email` are those of the sign-in that made it.
+    `identity_id`, `amr`, `tenant` and `proven_email` are those of the sign-in that made it.
     """
 
     __tablename__ = "api_keys"
@@ -201,6 +201,7 @@ class ApiKey(Base):
     name: Mapped[str]
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     bound_mandate_id: Mapped[UUID | None]
+    identity_id: Mapped[UUID | None]
     amr: Mapped[list[str]] = mapped_column(ARRAY(Text))
     tenant: Mapped[str | None]
     proven_email: Mapped[str | None]

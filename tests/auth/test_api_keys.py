@@ -147,6 +147,20 @@ class TestMaking:
         assert key["key"] not in mail
 
 
+class TestTheAddressOfItsOwner:
+    async def test_counts_for_a_key_until_the_account_has_another(self, gateway: RunningGateway) -> None:
+        ada, mandate = await gateway.person("ada@corp.example"), await gateway.mandate("alpine")
+        await gateway.join(ada, mandate, "administrator")
+        key = await make_key(gateway, ada, "*")
+        policy = '{"email_domains": ["corp.example"]}'
+        await gateway.sql(
+            "UPDATE mandates SET login_policy = CAST(:policy AS jsonb) WHERE id = :id", policy=policy, id=mandate
+        )
+        assert await key.answer("GET", "/context", mandate) == (200, "")
+        await gateway.sql("UPDATE users SET email = 'ada@home.example' WHERE id = :id", id=ada.id)
+        assert await key.answer("GET", "/context", mandate) == (403, "login_method_not_allowed")
+
+
 class TestEnding:
     async def test_counts_with_the_next_request(self, gateway: RunningGateway) -> None:
         ada = await gateway.person()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from modules.shared.ids import SessionId
 from tests.auth.people import FAST_HASHES, Browser, Mailbox, account, audited, signed_in
 from tests.auth.providers import (
     LOGIN,
@@ -22,7 +23,7 @@ from tests.auth.providers import (
     settings_of,
     sign_in,
 )
-from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.gateway import Person, RunningGateway, running_gateway
 from tests.support.openid_peer import OpenIdPeer, openid_peer
 from tests.support.postgres import DatabaseUrls
 from tests.support.waiting import eventually
@@ -58,6 +59,13 @@ async def identity_of(browser: Browser) -> str:
     return found
 
 
+async def key_made_by(gateway: RunningGateway, browser: Browser) -> Browser:
+    """A program with a key that this browser's session has made."""
+    made = await browser.post("/users/me/api-keys", json={"name": "program", "scopes": ["*"]})
+    assert made.status_code == 201, made.text
+    return Browser(gateway, Authorization=f"Bearer {made.json()['key']}")
+
+
 class TestUnlinking:
     async def test_ends_the_sessions_the_identity_opened_and_no_other(self, gateway: RunningGateway) -> None:
         browser = await signed_in(gateway, "bob@example.org")
@@ -69,6 +77,30 @@ class TestUnlinking:
         assert (await elsewhere.get("/users/me")).status_code == 401
         assert (await browser.get("/users/me")).status_code == 200
         assert len(await audited(gateway, "identity_unlinked")) == 1
+
+    async def test_ends_the_keys_made_in_those_sessions_and_no_other(self, gateway: RunningGateway) -> None:
+        browser = await signed_in(gateway, "bob@example.org")
+        own = await key_made_by(gateway, browser)
+        await link(browser)
+        elsewhere = Browser(gateway)
+        await sign_in(elsewhere)
+        federated = await key_made_by(gateway, elsewhere)
+        assert (await federated.get("/users/me")).status_code == 200
+        assert (await browser.delete(f"/auth/identities/{await identity_of(browser)}")).status_code == 204
+        assert (await federated.get("/users/me")).status_code == 401
+        assert (await own.get("/users/me")).status_code == 200
+        assert len(await audited(gateway, "api_key_ended")) == 1
+
+    async def test_alone_takes_the_providers_word_from_a_key(self, gateway: RunningGateway, peer: OpenIdPeer) -> None:
+        peer.person = {**ADA, "email": "ada@corp.example"}
+        browser = Browser(gateway)
+        await sign_in(browser)
+        key, mandate = await key_made_by(gateway, browser), await gateway.mandate("alpine")
+        (user,) = await gateway.sql("UPDATE users SET email = 'ada@home.example' RETURNING id")
+        await gateway.join(Person(user["id"], "", SessionId(user["id"]), ""), mandate)
+        policy = '{"email_domains": ["corp.example"]}'
+        await gateway.sql("UPDATE mandates SET login_policy = CAST(:policy AS jsonb)", policy=policy)
+        assert (await key.get("/context", headers={"X-Mandate-Id": str(mandate)})).status_code == 200
 
     async def test_of_the_only_way_in_is_refused(
         self, database_urls: DatabaseUrls, tmp_path: Path, peer: OpenIdPeer

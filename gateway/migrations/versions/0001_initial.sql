@@ -241,17 +241,20 @@ CREATE UNIQUE INDEX mandates_one_root ON mandates (is_root) WHERE is_root;
 
 -- What a token of purpose api_key may do, and in which mandate alone if it names one. `amr`, `tenant` and `proven_email` are
 -- those of the sign-in that made it. Without its row here a key opens nothing.
+-- `identity_id`, `amr`, `tenant` and `proven_email` are those of the sign-in that made the key.
 CREATE TABLE api_keys (
     id uuid PRIMARY KEY REFERENCES tokens ON DELETE CASCADE,
     name text NOT NULL,
     scopes text[] NOT NULL CHECK (cardinality(scopes) > 0),
     bound_mandate_id uuid REFERENCES mandates ON DELETE CASCADE,
+    identity_id uuid REFERENCES identities ON DELETE SET NULL,
     amr text[] NOT NULL,
     tenant text,
     proven_email text,
     last_used_at timestamptz
 );
 CREATE INDEX api_keys_mandate ON api_keys (bound_mandate_id) WHERE bound_mandate_id IS NOT NULL;
+CREATE INDEX api_keys_identity ON api_keys (identity_id) WHERE identity_id IS NOT NULL;
 
 CREATE TABLE installation (
     id boolean PRIMARY KEY DEFAULT true CHECK (id),
@@ -676,7 +679,7 @@ GRANT SELECT (id, user_id, authority, tenant, proven_email, amr, authenticated_a
     revoked_at) ON sessions TO mandate_auth;
 GRANT SELECT (id, slug, email, display_name, language, state, is_sysadmin, ver) ON users TO mandate_auth;
 GRANT SELECT (id, purpose, user_id, authority, secret_hash, issued_at, expires_at, revoked_at) ON tokens TO mandate_auth;
-GRANT SELECT (id, scopes, bound_mandate_id, amr, tenant, proven_email, last_used_at) ON api_keys TO mandate_auth;
+GRANT SELECT (id, scopes, bound_mandate_id, identity_id, amr, tenant, proven_email, last_used_at) ON api_keys TO mandate_auth;
 GRANT SELECT (id, key_set_number, epoch, root_mandate_id, caps) ON installation TO mandate_auth;
 GRANT SELECT ON mandates, memberships, group_members, feature_instances, instance_access, roles, access_rules, role_assignments, sysadmin_entries
     TO mandate_auth;

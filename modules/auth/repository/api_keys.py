@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -59,6 +60,16 @@ async def end(session: AsyncSession, user_id: UserId, key_id: TokenId, now: date
     if await session.scalar(statement) is None:
         return None
     return await session.scalar(select(ApiKey.name).where(ApiKey.id == key_id))
+
+
+async def end_of_identity(session: AsyncSession, identity_id: UUID, now: datetime) -> Sequence[tuple[UUID, str]]:
+    """End the keys made in sessions of an identity; (id, name) of those that nobody had ended."""
+    made = select(ApiKey.id, ApiKey.name).join(Token, Token.id == ApiKey.id)
+    statement = made.where(ApiKey.identity_id == identity_id, Token.revoked_at.is_(None))
+    keys = [(key_id, name) for key_id, name in await session.execute(statement)]
+    ended = update(Token).where(Token.id.in_([key_id for key_id, _ in keys])).values(revoked_at=now)
+    await session.execute(ended.execution_options(synchronize_session=False))
+    return keys
 
 
 async def find_standing(session: AsyncSession, secret_hash: bytes, now: datetime) -> KeyRow | None:

@@ -6,12 +6,14 @@ counts as a recent one, and makes no other key.
 
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.api_key_errors import ApiKeyExpiry, ApiKeyMandateUnknown, ApiKeyNotFound, TooManyApiKeys
 from modules.auth.api_keys import new_api_key, read_api_key
 from modules.auth.models import ApiKey, Token
 from modules.auth.repository import api_keys as repository
+from modules.auth.repository import sessions as session_repository
 from modules.auth.repository import users
 from modules.auth.repository.api_keys import API_KEY, KeyRow
 from modules.auth.schemas.api_keys import ApiKeyCreate, ApiKeyMade, ApiKeyRead
@@ -22,6 +24,7 @@ from modules.auth.settings import AuthSettings
 from modules.shared import clock
 from modules.shared.catalogue import ItemCatalogue
 from modules.shared.context import Caller
+from modules.shared.errors import Unauthenticated
 from modules.shared.ids import MandateId, TokenId, new_id
 from modules.shared.key_scopes import checked_scopes
 
@@ -52,7 +55,7 @@ class ApiKeyService:
     async def make(self, caller: Caller, wanted: ApiKeyCreate) -> ApiKeyMade:
         """A new key; only its hash is kept.
 
-        Raises StepUpRequired, UnknownScope, ApiKeyExpiry, ApiKeyMandateUnknown, TooManyApiKeys.
+        Raises StepUpRequired, UnknownScope, ApiKeyExpiry, ApiKeyMandateUnknown, TooManyApiKeys, Unauthenticated.
         """
         await demand_recent(caller, self._settings.recent_login)
         scopes = checked_scopes(wanted.scopes, self._catalogue)
@@ -61,10 +64,14 @@ class ApiKeyService:
         if wanted.mandate_id and not await self._mandates.includes(caller, MandateId(wanted.mandate_id)):
             raise ApiKeyMandateUnknown(pointer="/mandate_id")
         await users.lock_user(caller.db, caller.user.id)  # of several at once, none passes the cap
+        # A sign-in that was disconnected meanwhile has ended its session, and leaves no key behind.
+        session = await session_repository.find_open(caller.db, caller.login.session_id, now)
+        if session is None:
+            raise Unauthenticated
         if await repository.count_standing(caller.db, caller.user.id, now) >= self._settings.api_keys_per_user:
             raise TooManyApiKeys(maximum=self._settings.api_keys_per_user)
         secret = new_api_key()
-        row = _row(caller, wanted, scopes, secret, now, expires_at)
+        row = _row(caller, session.identity_id, wanted, scopes, secret, now, expires_at)
         await repository.add(caller.db, row)
         details = {"name": wanted.name, "scopes": list(scopes), "expires_at": expires_at.isoformat()}
         if wanted.mandate_id:
@@ -94,6 +101,7 @@ class ApiKeyService:
 
 def _row(
     caller: Caller,
+    identity_id: UUID | None,
     wanted: ApiKeyCreate,
     scopes: tuple[str, ...],
     secret: str,
@@ -118,6 +126,7 @@ def _row(
         name=wanted.name,
         scopes=list(scopes),
         bound_mandate_id=wanted.mandate_id,
+        identity_id=identity_id,
         amr=list(caller.login.amr),
         tenant=caller.login.tenant,
         proven_email=caller.login.proven_address(caller.user.email),

@@ -12,7 +12,7 @@ from modules.auth.identity_providers.provider import ProvenIdentity
 from modules.auth.keys import hash_secret, is_secret, new_secret
 from modules.auth.models import Identity, Token
 from modules.auth.provider_errors import IdentityNotFound, IdentityTaken, LastSignInMethod, LinkOfferEnded
-from modules.auth.repository import identities, one_time_tokens, users
+from modules.auth.repository import api_keys, identities, one_time_tokens, users
 from modules.auth.repository import sessions as session_repository
 from modules.auth.schemas.identities import IdentityList, IdentityRead, OfferedIdentity
 from modules.auth.service.entrance import PENDING_SIGN_IN
@@ -106,7 +106,7 @@ class IdentityService:
         return made
 
     async def unlink(self, caller: Caller, identity_id: UUID) -> None:
-        """Take an identity away, with the sessions it opened.
+        """Take an identity away, with the sessions it opened and the API keys made in them.
 
         Raises StepUpRequired, IdentityNotFound, LastSignInMethod.
         """
@@ -120,6 +120,9 @@ class IdentityService:
         if not (ways.password or ways.passkey or ways.identities > 1 or self._mailbox_signs_in):
             raise LastSignInMethod
         await session_repository.revoke(db, await identities.list_sessions_of(db, found.id), "identity_unlinked", now)
+        for key_id, name in await api_keys.end_of_identity(db, found.id, now):
+            subject = Subject(api_keys.API_KEY, key_id)
+            self._audit.record(db, "api_key_ended", by=caller, subject=subject, details={"name": name})
         await one_time_tokens.revoke_open(db, user_id, (PENDING_SIGN_IN, FLOW), now)
         await db.delete(found)
         await db.flush()

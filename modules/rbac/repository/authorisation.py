@@ -34,14 +34,17 @@ LEFT JOIN access_tokens t ON t.id = q.token_id
 LEFT JOIN sessions s ON s.id = t.session_id
 LEFT JOIN users u ON u.id = s.user_id"""
 
-# An API key has no session: both ids are the key's own, and it never carries the flag.
+# An API key has no session: both ids are the key's own, and it never carries the flag. What was no provider's word but
+# the account's own address counts as long as the account has it.
 _KEY = """
     ak.scopes, ak.bound_mandate_id,
     i.key_set_number,
     k.revoked_at IS NULL AND k.expires_at > now() AND ak.id IS NOT NULL AS credential_stands,
     k.id AS session_id, NULL::integer AS generation,
     ak.last_used_at IS NULL OR ak.last_used_at < now() - interval '1 minute' AS touch,
-    k.authority, ak.tenant, ak.proven_email, ak.amr, k.issued_at AS authenticated_at, NULL::timestamptz AS proven_at,
+    k.authority, ak.tenant,
+    CASE WHEN ak.identity_id IS NOT NULL OR ak.proven_email = u.email THEN ak.proven_email END AS proven_email,
+    ak.amr, k.issued_at AS authenticated_at, NULL::timestamptz AS proven_at,
     u.id AS user_id, u.slug, u.email, u.display_name, u.language, u.state, u.ver, false AS is_sysadmin"""
 _FROM_KEY = """
 CROSS JOIN installation i
