@@ -15,14 +15,18 @@ const PROOFS = {
 };
 
 export function drawVerify(token, draw) {
+  const finish = (answer) => (answer ? arrived(answer, draw) : page.replaceWith(done("verifyTitle", "verified")));
   const page = sheet(
     text("verifyTitle"),
-    proving(token, "/auth/email/verify", text("verify"), async (answer) => {
-      if (answer) return arrived(answer, draw);
-      page.replaceWith(done("verifyTitle", "verified"));
-    }),
+    proving(token, "/auth/email/verify", text("verify"), finish, { asking_browser_required: () => page.replaceWith(elsewhere()) }),
   );
   return page;
+}
+
+/** A changed address is confirmed where it was asked for. Whoever signs in comes back here, and may press again. */
+function elsewhere() {
+  wantThisPage();
+  return sheet(text("verifyTitle"), note(text("verifyElsewhere")), way(text("signIn"), "#/"));
 }
 
 export function drawMagicLink(token, draw) {
@@ -34,13 +38,15 @@ export function drawMagicLink(token, draw) {
   );
 }
 
-/** A button that uses a link up. What else proves who pressed it is asked for when the server wants it. */
-function proving(token, path, label, finish) {
+/** A button that uses a link up. What else proves who pressed it is asked for when the server wants it; `otherwise` says
+ * what to do about other refusals. */
+function proving(token, path, label, finish, otherwise = {}) {
   const extra = element("div");
   const submit = async (values) => {
     try {
       await finish(await call("POST", path, { token, ...values }));
     } catch (error) {
+      if (error instanceof Refusal && otherwise[error.code]) return otherwise[error.code]();
       if (!(error instanceof Refusal && PROOFS[error.code])) throw error;
       const name = error.code.replace("_required", "");
       if (!extra.querySelector(`[name=${name}]`)) extra.append(PROOFS[error.code]());
@@ -70,6 +76,7 @@ export async function drawReset(token) {
 export function drawTakeBack(token) {
   const page = sheet(
     text("takeBackTitle"),
+    element("p", {}, text("takeBackAsk")),
     form(async () => {
       await call("POST", "/auth/email/take-back", { token });
       page.replaceWith(done("takeBackTitle", "takenBack"));

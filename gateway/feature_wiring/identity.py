@@ -77,7 +77,7 @@ def add_identity(settings: Settings, services: Services) -> None:
     add_second_factors(settings, services)
     services.add(RegistrationService(database, passwords, accounts, entrance, limits, policy, auth))
     changes = services.add(PasswordService(database, passwords, sessions, limits, audit, auth))
-    services.add(EmailAddressService(database, sessions, changes, limits, audit, auth))
+    services.add(EmailAddressService(database, issuer, tokens, sessions, changes, limits, audit, auth))
     departure = AdministratorDeparture(MandateAdministrators(services.get(ItemCatalogue)))
     services.add(
         ProfileService(

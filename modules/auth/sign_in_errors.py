@@ -49,6 +49,22 @@ class PasswordRequired(Forbidden):
     )
 
 
+class AskingBrowserRequired(Forbidden):
+    """403: the link of a change of address was opened where nobody asked for the change; nothing was used up."""
+
+    code = "asking_browser_required"
+    title = Text(
+        en="Open this link in the browser where you asked for it, or sign in first",
+        de="Öffnen Sie diesen Link in dem Browser, in dem Sie ihn angefordert haben, oder melden Sie sich zuerst an",
+    )
+    detail = Text(
+        en="A link that changes an account's address counts in the browser that asked for the change, and where the "
+        "person who asked is signed in. If it was not you, do nothing.",
+        de="Ein Link, der die Adresse eines Kontos ändert, gilt in dem Browser, der die Änderung angefordert hat, und "
+        "dort, wo dieselbe Person angemeldet ist. Waren Sie das nicht, tun Sie nichts.",
+    )
+
+
 class MagicLinkOff(Forbidden):
     """403: this installation signs nobody in by a link (`[auth] magic_link`)."""
 

@@ -5,9 +5,16 @@ from typing import Any
 from fastapi import APIRouter, Response
 from starlette.requests import Request
 
-from modules.auth.endpoints.browser import forget_session
+from modules.auth.endpoints.browser import Cookies, bearer_of, flow_of, forget_session, keep_flow
 from modules.auth.endpoints.registration import LOOK_AT_YOUR_MAILS
-from modules.auth.endpoints.signatures import EmailAddresses, Myself, Names, Profiles, SignedInPerson
+from modules.auth.endpoints.signatures import (
+    EmailAddresses,
+    Myself,
+    Names,
+    Profiles,
+    SettingsOfAuth,
+    SignedInPerson,
+)
 from modules.auth.schemas.accounts import Accepted, AddressRequest, ProfilePatch, UserRead
 from modules.shared.i18n import negotiate_language
 from modules.shared.versions import IfMatch
@@ -31,10 +38,24 @@ async def update_profile(
 
 @router.post("/email", status_code=202, operation_id="change_email", summary="Change my mail address")
 async def change_email(
-    caller: SignedInPerson, address: AddressRequest, addresses: EmailAddresses, request: Request
+    caller: SignedInPerson,
+    address: AddressRequest,
+    addresses: EmailAddresses,
+    names: Names,
+    settings: SettingsOfAuth,
+    cookies: Cookies,
+    request: Request,
+    response: Response,
 ) -> Accepted:
-    """Needs a recent sign-in. The new address counts when its link was opened; the old one can take it back."""
-    await addresses.ask_change(caller, address.email)
+    """Needs a recent sign-in. The new address counts when its link was opened, in this browser or where the same person
+    is signed in, and before this session ends; the old one can take it back.
+    """
+    if bearer_of(request) is None:
+        flow = flow_of(cookies)
+        keep_flow(response, names, flow, settings.registration_lifetime)
+    else:
+        flow = None  # a program keeps no cookie for us: it shows its token again
+    await addresses.ask_change(caller, address.email, flow=flow)
     language = negotiate_language(request.headers.get("accept-language"), caller.user.language)
     return Accepted(message=LOOK_AT_YOUR_MAILS.in_(language))
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 from starlette.requests import Request
 
-from modules.auth.endpoints.browser import Cookies, flow_of, forget_flow, keep_flow
+from modules.auth.endpoints.browser import Cookies, bearer_of, flow_of, forget_flow, keep_flow
 from modules.auth.endpoints.sign_in import let_in
 from modules.auth.endpoints.signatures import (
     HALF_SIGNED_IN,
@@ -59,14 +59,18 @@ async def verify_email(
     addresses: EmailAddresses,
     cookies: Cookies,
     names: Names,
+    request: Request,
     response: Response,
 ) -> SignedIn | SecondFactorWanted | None:
     """Finishes a registration and signs in, or proves a changed address (then 204).
 
-    A registration opened in another browser than the one that registered needs the password again.
+    A registration opened in another browser than the one that registered needs the password again. A changed address is
+    proven in the browser that asked for the change or where the same person is signed in (else 403
+    `asking_browser_required`), and only while the session that asked stands.
     """
     if await addresses.is_change(link.token):
-        await addresses.prove_change(visitor, link.token)
+        shown = tuple(token for token in (cookies.access, bearer_of(request)) if token is not None)
+        await addresses.prove_change(visitor, link.token, flow=cookies.flow, access=shown)
         response.status_code = 204
         return None
     opened = await registrations.verify(
@@ -78,7 +82,7 @@ async def verify_email(
 
 @router.post("/email/take-back", status_code=204, operation_id="take_back_email", summary="Take a changed address back")
 async def take_back_email(visitor: HoldingASecret, link: LinkRequest, addresses: EmailAddresses) -> None:
-    """The former address is the account's again. Every session ends, and the password is gone: a link to choose another
-    is sent to that address.
+    """The former address is the account's again. Every session ends; passkeys, the authenticator app, backup codes, API
+    keys, connected sign-ins and the password are gone. A link to choose another password is sent to that address.
     """
     await addresses.take_back(visitor, link.token)

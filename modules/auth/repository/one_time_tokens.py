@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from modules.auth.models import Token
-from modules.shared.ids import TokenId, UserId, new_id
+from modules.shared.ids import SessionId, TokenId, UserId, new_id
+
+PENDING_SIGN_IN: Final = "pending_sign_in"
+EMAIL_VERIFICATION: Final = "email_verification"
+BEGUN: Final = (PENDING_SIGN_IN, EMAIL_VERIFICATION)
+"""What somebody began with the proofs of before: it ends where their sessions all end, or their password changes."""
+ASKED_IN: Final = "session_id"
+"""Where a payload names the session that asked."""
 
 
 def add(
@@ -109,6 +116,18 @@ async def revoke_issued_since(
         Token.user_id == user_id, Token.purpose == purpose, Token.issued_at >= since, *_open(now)
     )
     await session.execute(statement.values(revoked_at=now).execution_options(synchronize_session=False))
+
+
+async def hand_over(
+    session: AsyncSession, user_id: UserId, purpose: str, former: SessionId, present: SessionId, now: datetime
+) -> None:
+    """Have what one session of a user asked for go on with the session that took its place."""
+    asked_in = Token.payload[ASKED_IN]
+    statement = update(Token).where(
+        Token.user_id == user_id, Token.purpose == purpose, asked_in.astext == str(former), *_open(now)
+    )
+    moved = statement.values(payload=func.jsonb_set(Token.payload, [ASKED_IN], func.to_jsonb(str(present))))
+    await session.execute(moved.execution_options(synchronize_session=False))
 
 
 async def delete_expired(session: AsyncSession, before: datetime, limit: int) -> int:

@@ -1,14 +1,26 @@
-"""Changing one's mail address: it counts when the new one is proven, and the old one can take it back for a while."""
+"""Changing one's mail address: it counts when the new one is proven, and the old one can take it back for a while.
 
+The link to the new address proves that a mail was read, not who read it: mail scanners open links too and press every
+button. It counts in the browser that asked, or where the same person is signed in, and while the session that asked
+stands. Otherwise anybody's address could be made that of somebody else's account, or of one that was signed out
+everywhere since.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.account_errors import EmailTaken
+from modules.auth.errors import InvalidToken
 from modules.auth.keys import hash_secret
 from modules.auth.models import Token, User
-from modules.auth.repository import devices, identities, one_time_tokens, registrations, second_factors, users
+from modules.auth.repository import devices, identities, one_time_tokens, registrations, second_factors, standing, users
+from modules.auth.repository import sessions as session_repository
+from modules.auth.service.issuing import TokenIssuer
 from modules.auth.service.limits import AuthLimits
+from modules.auth.service.magic_links import flow_name
 from modules.auth.service.mail_texts import LinkMail
 from modules.auth.service.mails import send_link
 from modules.auth.service.password import RESET, PasswordService
@@ -17,11 +29,12 @@ from modules.auth.service.registration import VERIFICATION
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in_proof import LOCAL, MAGIC_LINK
 from modules.auth.settings import AuthSettings
-from modules.auth.sign_in_errors import LinkNotValid
+from modules.auth.sign_in_errors import AskingBrowserRequired, LinkNotValid
+from modules.auth.signed_tokens import SignedTokens
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
 from modules.shared.database import Database
-from modules.shared.ids import UserId
+from modules.shared.ids import SessionId, UserId
 
 TAKE_BACK: Final = "email_take_back"
 
@@ -32,6 +45,8 @@ class EmailAddressService:
     def __init__(
         self,
         database: Database,
+        issuer: TokenIssuer,
+        tokens: SignedTokens,
         sessions: SessionService,
         passwords: PasswordService,
         limits: AuthLimits,
@@ -39,14 +54,18 @@ class EmailAddressService:
         settings: AuthSettings,
     ) -> None:
         self._database = database
+        self._issuer = issuer
+        self._tokens = tokens
         self._sessions = sessions
         self._passwords = passwords
         self._limits = limits
         self._audit = audit
         self._settings = settings
 
-    async def ask_change(self, caller: Caller, email: str) -> None:
-        """Send a link to the new address. Whether somebody has it is not told before it is proven."""
+    async def ask_change(self, caller: Caller, email: str, *, flow: str | None) -> None:
+        """Send a link to the new address, for the browser of this flow, if there is one. Whether somebody has the
+        address is not told before it is proven.
+        """
         await demand_recent(caller, self._settings.recent_login)
         await self._limits.mail_to(email)
         now = clock.now()
@@ -56,7 +75,12 @@ class EmailAddressService:
             VERIFICATION,
             authority=LOCAL,
             user_id=caller.user.id,
-            payload={"mail": LinkMail.EMAIL_CHANGE, "email": email},
+            payload={
+                "mail": LinkMail.EMAIL_CHANGE,
+                "email": email,
+                "flow": flow_name(flow) if flow else None,
+                one_time_tokens.ASKED_IN: str(caller.login.session_id),
+            },
             now=now,
             expires_at=now + self._settings.registration_lifetime,
         )
@@ -70,12 +94,22 @@ class EmailAddressService:
             token = await one_time_tokens.find_open(session, VERIFICATION, hash_secret(secret), clock.now())
         return token is not None and token.payload.get("mail") == LinkMail.EMAIL_CHANGE
 
-    async def prove_change(self, visitor: Visitor, secret: str) -> None:
-        """Use the link: the new address counts, and the old one gets a way back. Raises LinkNotValid, EmailTaken."""
+    async def prove_change(self, visitor: Visitor, secret: str, *, flow: str | None, access: Sequence[str]) -> None:
+        """Use the link: the new address counts, and the old one gets a way back.
+
+        `flow` and `access` are what the browser shows: that it asked, or who is signed in there. Raises LinkNotValid,
+        AskingBrowserRequired, EmailTaken; a refusal uses nothing up.
+        """
         await self._limits.attempt_from(visitor.client)
-        token = await one_time_tokens.consume(visitor.db, VERIFICATION, hash_secret(secret), clock.now())
-        user = await self._user_of(visitor, token)
-        if token is None or user is None:
+        found = await one_time_tokens.find_open(visitor.db, VERIFICATION, hash_secret(secret), clock.now())
+        if found is None:
+            raise LinkNotValid(pointer="/token")
+        asked_here = flow is not None and found.payload["flow"] == flow_name(flow)
+        if not (asked_here or await self._is_signed_in(visitor, found.user_id, access)):
+            raise AskingBrowserRequired
+        user, token = await self._use(visitor, VERIFICATION, secret)
+        asking = SessionId(UUID(token.payload[one_time_tokens.ASKED_IN]))
+        if await session_repository.find_open(visitor.db, asking, clock.now()) is None:
             raise LinkNotValid(pointer="/token")
         former, email = user.email, str(token.payload["email"])
         await self._rename(visitor, user, email)
@@ -85,26 +119,25 @@ class EmailAddressService:
     async def take_back(self, visitor: Visitor, secret: str) -> None:
         """Use the old address's link: it is the account's again, and whoever changed it has no way in any more.
 
-        Every session ends; known browsers, open links, connected sign-ins and the password are gone, and the owner is
-        sent a link to choose another. Raises LinkNotValid.
+        Every session ends; known browsers, open links, API keys, second factors, connected sign-ins and the password
+        are gone, and the owner is sent a link to choose another. Raises LinkNotValid.
         """
         await self._limits.attempt_from(visitor.client)
-        token = await one_time_tokens.consume(visitor.db, TAKE_BACK, hash_secret(secret), clock.now())
-        user = await self._user_of(visitor, token)
-        if token is None or user is None:
-            raise LinkNotValid(pointer="/token")
+        user, token = await self._use(visitor, TAKE_BACK, secret)
         await self._rename(visitor, user, str(token.payload["email"]))
         ended = await self._shut_out(visitor, user, token.issued_at)
         self._record(visitor, "email_taken_back", user, sessions=ended)
         await self._passwords.send_reset(visitor, UserId(user.id))
 
     async def _shut_out(self, visitor: Visitor, user: User, since: datetime) -> int:
-        """Close every way in that whoever changed the address may have opened since; how many sessions ended."""
+        """Close every way in that whoever changed the address may have opened, before they changed it or since; how
+        many sessions ended. Whose a factor is cannot be told: the thief's would stay, and lock the owner out.
+        """
         db, now, user_id = visitor.db, clock.now(), UserId(user.id)
         ended = await self._sessions.end_all_of(visitor, user, "email_taken_back")
         await devices.revoke_of_user(db, user_id, now)
         await users.forget_password(db, user_id)
-        await second_factors.remove_all(db, user_id, since=since)
+        await second_factors.remove_all(db, user_id)
         await identities.remove_all(db, user_id)
         await one_time_tokens.revoke_all_open_but(db, user_id, TAKE_BACK, now)
         # They went through other addresses, perhaps, and must not get one of those back. Links to earlier ones stay:
@@ -112,9 +145,30 @@ class EmailAddressService:
         await one_time_tokens.revoke_issued_since(db, user_id, TAKE_BACK, since, now)
         return ended
 
-    async def _user_of(self, visitor: Visitor, token: Token | None) -> User | None:
-        user = await users.lock_user(visitor.db, token.user_id) if token and token.user_id else None
-        return user if user and user.state != "disabled" else None
+    async def _use(self, visitor: Visitor, purpose: str, secret: str) -> tuple[User, Token]:
+        """The link, used up, and its user, locked before it: whoever ends links has locked their user."""
+        hashed = hash_secret(secret)
+        found = await one_time_tokens.find_open(visitor.db, purpose, hashed, clock.now())
+        user = await users.lock_user(visitor.db, found.user_id) if found and found.user_id else None
+        token = await one_time_tokens.consume(visitor.db, purpose, hashed, clock.now())
+        if token is None or user is None or user.state == "disabled":
+            raise LinkNotValid(pointer="/token")
+        return user, token
+
+    async def _is_signed_in(self, visitor: Visitor, user_id: UUID | None, access: Sequence[str]) -> bool:
+        """Whether one of these access tokens holds, and is this person's."""
+        await self._issuer.ring(visitor.db)
+        for text in access:
+            try:
+                claims = self._tokens.verify(text)
+            except InvalidToken:
+                continue
+            now = clock.now()
+            token = await standing.find_access_token(visitor.db, claims.token_id, now)
+            found = await standing.find_session(visitor.db, claims.session_id, now)
+            if token and found and found.user.id == user_id and found.user.ver == claims.ver:
+                return True
+        return False
 
     async def _rename(self, visitor: Visitor, user: User, email: str) -> None:
         """Links sent to the address that goes prove nothing any more; nor do registrations of the one that comes."""

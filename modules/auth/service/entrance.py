@@ -23,7 +23,7 @@ from modules.shared import clock
 from modules.shared.context import Visitor
 from modules.shared.ids import UserId
 
-PENDING_SIGN_IN: Final = "pending_sign_in"
+PENDING_SIGN_IN: Final = one_time_tokens.PENDING_SIGN_IN
 _PENDING_LIFETIME: Final = timedelta(minutes=10)
 
 
@@ -91,8 +91,9 @@ class Entrance:
         self, visitor: Visitor, secret: str, methods: Sequence[str], *, device_secret: str | None
     ) -> OpenedSession:
         """Let the person of a pending sign-in in, a second factor having been shown. Raises PendingSignInEnded."""
+        found = await find_pending(visitor.db, secret)
+        user = await users.lock_user(visitor.db, found.user_id) if found and found.user_id else None
         token = await one_time_tokens.consume(visitor.db, PENDING_SIGN_IN, hash_secret(secret), clock.now())
-        user = await users.lock_user(visitor.db, token.user_id) if token and token.user_id else None
         if token is None or user is None or user.state == "disabled":
             raise PendingSignInEnded
         proof = SignInProof.from_payload(token.payload).strengthened(*methods)

@@ -127,9 +127,10 @@ class MagicLinkSignIn:
             user_id = await users.find_id(session, email)
         if user_id is None:  # before the request's own transaction: nothing waits for a second connection holding one
             user_id = await self._sign_up(visitor, token, set_up_code)
+            user = await users.lock_user(visitor.db, user_id)
         else:
+            user = await users.lock_user(visitor.db, user_id)  # first: whoever ends links has locked their user
             await _consume(visitor.db, token)
-        user = await users.lock_user(visitor.db, user_id)
         meant = token.user_id in {None, user_id}  # the address may have gone to somebody else
         if user is None or user.state == "disabled" or user.email != email or not meant:
             raise LinkNotValid(pointer="/token")

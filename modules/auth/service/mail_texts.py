@@ -94,10 +94,12 @@ LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
         Text(en="Confirm this address at {product}", de="Diese Adresse bei {product} bestätigen"),
         Text(
             en="This address is to become the one of an account at {product}.\n\n"
-            "Open this page to confirm that it is yours:\n{link}\n\n"
+            "Open this page to confirm that it is yours, in the browser where you asked or where you are signed in:\n"
+            "{link}\n\n"
             "The link works once, until {until}. If it was not you, do nothing.\n",
             de="Diese Adresse soll die eines Kontos bei {product} werden.\n\n"
-            "Zum Bestätigen, dass sie Ihnen gehört, diese Seite öffnen:\n{link}\n\n"
+            "Zum Bestätigen, dass sie Ihnen gehört, diese Seite öffnen, in dem Browser, in dem Sie darum gebeten haben "
+            "oder angemeldet sind:\n{link}\n\n"
             "Der Link gilt einmal, bis {until}. Waren Sie es nicht, tun Sie nichts.\n",
         ),
     ),
@@ -105,11 +107,13 @@ LINK_MAILS: Final[dict[LinkMail, MailTemplate]] = {
         Text(en="Your address at {product} was changed", de="Ihre Adresse bei {product} wurde geändert"),
         Text(
             en="Your account at {product} has another mail address now.\n\n"
-            "If that was not you, take it back here until {until}; every session ends then, and you choose a new "
-            "password:\n{link}\n",
+            "If that was not you, take it back here until {until}:\n{link}\n\n"
+            "Every session ends then. Passkeys, the authenticator app, backup codes, API keys and connected sign-ins "
+            "are removed, and you choose a new password.\n",
             de="Ihr Konto bei {product} hat jetzt eine andere Mailadresse.\n\n"
-            "Waren Sie das nicht, machen Sie es bis {until} hier rückgängig; dabei enden alle Sitzungen, und Sie "
-            "wählen ein neues Passwort:\n{link}\n",
+            "Waren Sie das nicht, machen Sie es bis {until} hier rückgängig:\n{link}\n\n"
+            "Dabei enden alle Sitzungen. Passkeys, Authenticator-App, Ersatzcodes, API-Schlüssel und verbundene "
+            "Anmeldungen werden entfernt, und Sie wählen ein neues Passwort.\n",
         ),
     ),
 }

@@ -12,7 +12,7 @@ from modules.auth.service.limits import AuthLimits
 from modules.auth.service.mail_texts import LinkMail, Notice
 from modules.auth.service.mails import send_link, send_notice
 from modules.auth.service.recent import demand_recent_login
-from modules.auth.service.registration import VERIFICATION, check_password
+from modules.auth.service.registration import check_password
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.sign_in_proof import LOCAL
 from modules.auth.settings import AuthSettings
@@ -24,8 +24,10 @@ from modules.shared.ids import UserId
 
 RESET = "password_reset"
 
-_ASKED_BEFORE = (RESET, VERIFICATION)
-"""Links that end with the former password: whoever knew it may have asked for them, and for another address."""
+_ASKED_BEFORE = (RESET, *one_time_tokens.BEGUN)
+"""What ends with the former password: links that whoever knew it may have asked for, also for another address, and
+sign-ins it was shown for that wait for a second factor.
+"""
 
 
 class PasswordService:
@@ -96,8 +98,8 @@ class PasswordService:
         check_password(self._passwords, password, user.email)
         hashed = await self._passwords.hash(password)
         db = visitor.db
+        locked = await users.lock_user(db, user.id)  # before the link: whoever ends links has locked their user
         used = await one_time_tokens.consume(db, RESET, hash_secret(secret), clock.now())
-        locked = await users.lock_user(db, user.id)
         if used is None or locked is None or locked.state == "disabled":
             raise LinkNotValid(pointer="/token")
         await self._replace(visitor, locked, hashed, "password_reset_done")

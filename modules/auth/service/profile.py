@@ -120,7 +120,7 @@ class ProfileService:
         user.ver += 1  # ends every access token, as the sessions end
         await session.flush()
         await session_repository.revoke_of_user(session, caller.user.id, "account_deletion", now)
-        await one_time_tokens.revoke_open(session, caller.user.id, (API_KEY,), now)
+        await one_time_tokens.revoke_open(session, caller.user.id, (API_KEY, *one_time_tokens.BEGUN), now)
         subject = Subject("user", user.id)
         details = {"delete_after": user.delete_after.isoformat()}
         self._audit.record(session, "account_deletion_asked", by=caller, subject=subject, details=details)

@@ -33,7 +33,7 @@ from modules.shared.database import Database
 from modules.shared.i18n import Language, negotiate_language
 from modules.shared.ids import UserId, new_id
 
-VERIFICATION: Final = "email_verification"
+VERIFICATION: Final = one_time_tokens.EMAIL_VERIFICATION
 
 
 class RegistrationService:

@@ -5,6 +5,7 @@ from datetime import datetime
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import SessionNotFound
 from modules.auth.models import Token, User, UserSession
+from modules.auth.repository import one_time_tokens
 from modules.auth.repository import sessions as repository
 from modules.auth.repository import users as user_repository
 from modules.auth.schemas.accounts import UserRead
@@ -101,9 +102,12 @@ class SessionService:
         return ended
 
     async def end_all_of(self, visitor: Visitor, user: User, reason: str) -> int:
-        """End every session of a locked user, at the next request everywhere; how many stood."""
+        """End every session of a locked user, at the next request everywhere, with the sign-ins that wait for a second
+        factor and the changes of address nobody proved yet; how many sessions stood.
+        """
         user.ver += 1
         await visitor.db.flush()
+        await one_time_tokens.revoke_open(visitor.db, UserId(user.id), one_time_tokens.BEGUN, clock.now())
         return len(await repository.revoke_of_user(visitor.db, user.id, reason, clock.now()))
 
     def _new(self, visitor: Visitor, user: User, proof: SignInProof, ends_by: datetime | None) -> UserSession:

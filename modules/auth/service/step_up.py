@@ -8,7 +8,7 @@ from typing import Any
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import InvalidToken
-from modules.auth.repository import second_factors, users
+from modules.auth.repository import one_time_tokens, second_factors, users
 from modules.auth.repository import sessions as session_repository
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
@@ -21,6 +21,7 @@ from modules.auth.service.sign_in_proof import LOCAL, MULTIPLE_FACTORS, PASSWORD
 from modules.auth.sign_in_errors import StepUpRequired
 from modules.shared import clock
 from modules.shared.context import Caller
+from modules.shared.ids import SessionId
 
 
 class StepUpService:
@@ -83,4 +84,13 @@ class StepUpService:
         proof = SignInProof(
             login.authority, amr, former.identity_id, login.tenant, login.proven_email, proven_at=proven_at
         )
-        return await self._sessions.open(caller, user, proof, device_secret=device_secret, ends_by=former.expires_at)
+        opened = await self._sessions.open(caller, user, proof, device_secret=device_secret, ends_by=former.expires_at)
+        await one_time_tokens.hand_over(
+            caller.db,
+            caller.user.id,
+            one_time_tokens.EMAIL_VERIFICATION,
+            login.session_id,
+            SessionId(opened.session.id),
+            clock.now(),
+        )
+        return opened
