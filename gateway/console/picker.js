@@ -102,6 +102,6 @@ function signingIn(mandate, wanted, accepted, draw) {
     page.querySelector("h1").remove();
     made.replaceChildren(...page.childNodes);
   };
-  made.append(element("div", { class: "submit" }, action([icon("key"), text("policySignIn")], show, { class: "wide" })));
+  made.append(element("div", { class: "submit" }, action([icon("key"), text(wanted === "sign_in" ? "signIn" : "policySignIn")], show, { class: "wide" })));
   return made;
 }

@@ -116,6 +116,24 @@ class TestSigningIn:
         assert found == [(provider.lower(), tenant, tenant, address)] * 2
 
 
+class TestConfirming:
+    async def test_has_the_provider_ask_whoever_is_signed_in_there(self, site: Site, visitor: Visitor) -> None:
+        page = await visitor.tab()
+        await choose(page, "Microsoft", "mia")
+        assert await signed_in_as(page) == "mia@contoso.test"
+        other = await visitor.tab("/api/v1/auth/microsoft/login?return_to=/console/%23/account")
+        await expect(other.get_by_role("button", name="Set up an app")).to_be_visible()  # it asked nothing
+        site.rows("UPDATE sessions SET authenticated_at = now() - interval '1 hour' RETURNING id")
+        await other.get_by_role("button", name="Set up an app").click()
+        await expect(other.get_by_role("heading", name="Please confirm that it is you")).to_be_visible()
+        visitor.expect_complaint("403")
+        await other.get_by_role("dialog").get_by_role("link", name="Sign in with Microsoft").click()
+        await expect(other.get_by_role("heading", name="Choose an account")).to_be_visible()
+        await other.get_by_role("link", name="mia").click()
+        await other.get_by_role("button", name="Set up an app").click()
+        await expect(other.get_by_role("dialog").locator("input.code")).to_be_visible()
+
+
 class TestTwoTabs:
     async def test_sign_in_at_two_providers_at_once(self, site: Site, visitor: Visitor) -> None:
         """Each comes back to its own flow, whichever is first: the browser is then whoever came back last."""

@@ -1,6 +1,7 @@
 """Every way in, through the page, in a real Chromium. Single-user mode and mail scanners have tests of their own."""
 
 from collections.abc import AsyncIterator, Iterator
+import re
 
 from playwright.async_api import Browser, Page, Request, expect
 import pytest
@@ -230,6 +231,22 @@ class TestAMandateThatWantsAnotherSignIn:
             await page.get_by_label("Password").fill(house.password)
             await page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
             await expect(page.locator("#permissions")).to_be_visible()
+
+    async def test_sends_whoever_came_by_a_provider_back_to_it(self, house: House, guest: Visitor) -> None:
+        """Their password here says nothing about the account they have there."""
+        page = await guest.sign_in("bert")
+        house.change(
+            "UPDATE sessions SET authority = 'microsoft', proven_at = now() - interval '1 hour'"
+            " WHERE user_id = (SELECT id FROM users WHERE email = 'bert@example.org')"
+        )
+        with house.wanting('{"maximum_session_age": 10}'):
+            await page.get_by_role("button", name="Baltic Trading").click()
+            await expect(page.get_by_text("Your sign-in is too long ago. Sign in again.")).to_be_visible()
+            guest.expect_complaint("403")
+            await page.get_by_role("button", name="Sign in").click()
+            there = page.get_by_role("link", name="Sign in with Microsoft")
+            await expect(there).to_have_attribute("href", re.compile("[?&]confirm=true$"))
+            await expect(page.get_by_role("link", name="Sign in with")).to_have_count(1)
 
     async def test_says_how_to_get_a_second_factor(self, house: House, guest: Visitor) -> None:
         page = await guest.sign_in("bert")
