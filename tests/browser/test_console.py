@@ -1,6 +1,7 @@
 """The console in a real Chromium: tabs in different mandates, one session for all of them, and the links of mails."""
 
 import asyncio
+import json
 
 from playwright.async_api import Browser, Page, Request, Route, expect
 import pytest
@@ -8,6 +9,24 @@ import pytest
 from tests.browser.conftest import Demo, Visitor, enter, visiting
 
 pytestmark = pytest.mark.browser
+
+
+async def asked_to_become(visitor: Visitor, new: str) -> str:
+    """The link that somebody new gets who, having registered, wants this address instead."""
+    page = await visitor.tab("/console/#/register")
+    await page.get_by_label("Mail address").fill(f"was-{new}")
+    await page.get_by_label("New password").fill("two rivers meet here")
+    await page.get_by_role("button", name="Register").click()
+    await expect(page.get_by_text("Look at your mails")).to_be_visible()
+    await page.goto(await asyncio.to_thread(visitor.demo.link_mailed_to, f"was-{new}", "verify-email"))
+    await page.get_by_role("button", name="Confirm").click()
+    await expect(page.get_by_text("You are in no mandate yet.")).to_be_visible()
+    headers = {"Content-Type": "application/json", "X-Requested-With": "test"}
+    how = {"method": "POST", "headers": headers, "body": json.dumps({"email": new})}
+    assert (
+        await page.evaluate("how => fetch('/api/v1/users/me/email', how).then((answer) => answer.status)", how) == 202
+    )
+    return await asyncio.to_thread(visitor.demo.link_mailed_to, new, "verify-email")
 
 
 async def numbers(page: Page) -> list[str]:
@@ -204,6 +223,32 @@ class TestLinks:
             await elsewhere.get_by_role("button", name="Confirm").click()
             await expect(elsewhere.get_by_text("You are in no mandate yet.")).to_be_visible()
             other.expect_complaint("Failed to load resource")
+
+    @pytest.mark.parametrize(
+        ("locale", "confirm", "sign_in", "refused"),
+        [
+            ("en-GB", "Confirm", "Sign in", "in the browser where you asked for the change"),
+            ("de-CH", "Bestätigen", "Anmelden", "in dem Sie die Änderung angefordert haben"),
+        ],
+    )
+    async def test_of_a_changed_address_says_elsewhere_where_to_open_it(
+        self, visitor: Visitor, demo: Demo, chromium: Browser, locale: str, confirm: str, sign_in: str, refused: str
+    ) -> None:
+        new = f"rita-{locale[:2]}@example.org"
+        link = await asked_to_become(visitor, new)
+        async with visiting(demo, chromium, locale=locale) as other:
+            page = await other.tab()
+            await page.goto(link)
+            await page.get_by_role("button", name=confirm).click()
+            await expect(page.get_by_role("status")).to_contain_text(refused)
+            other.expect_complaint("403")
+            await page.get_by_role("link", name=sign_in).click()
+            await page.locator("[name=email]").fill(f"was-{new}")
+            await page.locator("[name=password]").fill("two rivers meet here")
+            await page.get_by_role("button", name=sign_in, exact=True).click()
+            await page.wait_for_url("**/console/#/verify-email")
+            await page.get_by_role("button", name="Confirm").click()  # the account's language is English
+            await expect(page.get_by_role("status")).to_contain_text("The address is confirmed.")
 
     @pytest.mark.parametrize("name", ["verify-email", "reset-password", "take-back-email", "invitation", "register"])
     async def test_leave_no_secret_in_the_address_bar(self, visitor: Visitor, name: str) -> None:
