@@ -44,11 +44,12 @@ function linkButton(method) {
   return action([iconOf(method.name), text("link", { name: method.display_name })], link);
 }
 
-function waiting({ display_name: provider, email }, refresh) {
+function waiting({ display_name: name, email, email_proven: proven }, refresh) {
   const connect = async () => {
     await call("POST", "/auth/identities");
     offer.forget();
     await refresh();
   };
-  return element("div", { class: "note" }, element("p", {}, text("offered", { provider: email ? `${provider} (${email})` : provider })), action(text("connect"), connect));
+  const words = email && !proven ? text("offeredUnproven", { name, email }) : text("offered", { provider: email ? `${name} (${email})` : name });
+  return element("div", { class: "note" }, element("p", {}, words), action(text("connect"), connect));
 }

@@ -1,6 +1,6 @@
 // The one way to the server: public API only, cookies for the person, a header for the mandate, and one refresh per browser.
 
-import { choices, place, session, tellOtherTabs } from "./tab.js";
+import { choices, offer, place, session, tellOtherTabs } from "./tab.js";
 import { text } from "./texts.js";
 
 const API = "/api/v1";
@@ -116,6 +116,7 @@ function forgetAll(error) {
   place.leave();
   place.wanted = "";
   place.connecting = null;
+  offer.forget();
   session.forget();
   tellOtherTabs("signed-out");
   return error;

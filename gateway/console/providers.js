@@ -75,7 +75,7 @@ export async function drawConnectIdentity(_, draw, signIn) {
     offer.forget();
     return sheet(text("connectTitle"), note(text("connectNothing")), way(text("goOn"), "#/"));
   }
-  const { display_name: name, email } = offered;
+  const { display_name: name, email, email_proven: proven } = offered;
   const connect = form(
     async () => {
       await call("POST", "/auth/identities");
@@ -84,7 +84,7 @@ export async function drawConnectIdentity(_, draw, signIn) {
       connect.replaceWith(done);
     },
     text("connect"),
-    element("p", {}, text(email ? "connectAsk" : "connectAskUnnamed", { name, email })),
+    element("p", {}, text(email ? (proven ? "connectAsk" : "connectAskUnproven") : "connectAskUnnamed", { name, email })),
     element("p", { class: "small" }, text("connectAccount", { email: user.email })),
   );
   return sheet(text("connectTitle"), connect, element("p", { class: "way" }, element("a", { href: "#/", onclick: () => offer.forget() }, text("goOn"))));

@@ -67,6 +67,7 @@ export const ACCOUNT_TEXTS = {
   unlink: ["Disconnect", "Trennen"],
   unlinkWhat: ["Disconnect {name}", "{name} trennen"],
   unlinkSure: ["{name} will not sign you in any more, and the sessions it opened end.", "{name} meldet Sie dann nicht mehr an, und die Sitzungen daraus enden."],
+  offeredUnproven: ["A sign-in with {name} waits to be connected with this account. It calls itself {email}; nobody has proven that address. Connect it only if you have just signed in there yourself.", "Eine Anmeldung bei {name} wartet darauf, mit diesem Konto verbunden zu werden. Sie nennt sich {email}; diese Adresse ist nicht nachgewiesen. Verbinden Sie sie nur, wenn Sie sich dort eben selbst angemeldet haben."],
   offered: ["{provider} waits to be connected with this account.", "{provider} wartet darauf, mit diesem Konto verbunden zu werden."],
 
   sessions: ["Sessions and devices", "Sitzungen und Geräte"],

@@ -96,6 +96,7 @@ export const SIGN_IN_TEXTS = {
   connectTitle: ["Connect this sign-in", "Diese Anmeldung verbinden"],
   connectFirst: ["No account has this sign-in yet. Sign in as you did before, or make an account; then you can connect the two.", "Diese Anmeldung gehört noch zu keinem Konto. Melden Sie sich an wie bisher, oder legen Sie ein Konto an; dann können Sie beide verbinden."],
   connectAsk: ["Whoever signs in with {name} as {email} gets into your account from then on. Is that you?", "Wer sich bei {name} als {email} anmeldet, kommt danach in Ihr Konto. Sind Sie das?"],
+  connectAskUnproven: ["Whoever signs in with this account at {name} gets into your account here from then on. It calls itself {email}; nobody has proven that address. Connect it only if you have just signed in there yourself.", "Wer sich mit diesem Konto bei {name} anmeldet, kommt danach hier in Ihr Konto. Es nennt sich {email}; diese Adresse ist nicht nachgewiesen. Verbinden Sie es nur, wenn Sie sich dort eben selbst angemeldet haben."],
   connectAskUnnamed: ["Whoever signs in with your account at {name} gets into your account here from then on.", "Wer sich mit Ihrem Konto bei {name} anmeldet, kommt danach hier in Ihr Konto."],
   connectAccount: ["Your account here: {email}", "Ihr Konto hier: {email}"],
   connect: ["Connect", "Verbinden"],

@@ -1,8 +1,10 @@
 """The names and attributes of our cookies (RFC 6265bis), and reading them from a raw header."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 from urllib.parse import urlsplit
+
+_OFFER: Final = "link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class CookieNames:
             f"{prefix}pending",
             secure,
         )
+
+    @property
+    def offer(self) -> str:
+        """The name of the cookie of a sign-in at a provider that waits to be connected."""
+        return self.flow_of(_OFFER)
 
     def flow_of(self, public_id: str) -> str:
         """The name of the cookie of one sign-in with a provider: each has its own, so they never meet."""

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from modules.shared.catalogue import Action, InvalidDeclaration, Item, ItemCatalogue, ItemKind
 from modules.shared.context import Caller, RequestContext, Visitor
+from modules.shared.errors import Unauthenticated
 
 STATE = "mandate_gateway"
 
@@ -212,6 +213,18 @@ def require_sign_in(*, accepts_keys: bool = False) -> Any:  # noqa: ANN401 - sta
 def require_key(scope: str) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
     """A dependency that yields the Caller whose API key has this scope."""
     return Depends(KeyRequirement(scope), scope="function")
+
+
+def whoever_is_here() -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
+    """A dependency of a public route that yields the Caller who is signed in in this browser just now, or None."""
+
+    async def caller(connection: HTTPConnection) -> Caller | None:
+        try:
+            return await authorizer(connection).caller(connection)
+        except Unauthenticated:
+            return None
+
+    return Depends(caller, scope="function")
 
 
 def public(reason: str) -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type

@@ -233,6 +233,65 @@ class TestAnOffer:
         browser.cookies.update(kept)
         assert (await browser.post("/auth/identities")).json()["code"] == "link_offer_ended"
 
+    async def test_is_for_the_first_account_that_signs_in_after_it(
+        self, gateway: RunningGateway, browser: Browser
+    ) -> None:
+        for name in ("ada", "mallory"):
+            await account(gateway, f"{name}@example.org")
+        await sign_in(browser)
+        await browser.log_in("ada@example.org")
+        browser.cookies.delete("auth_token")
+        browser.cookies.delete("refresh_token")
+        await browser.log_in("mallory@example.org")
+        assert (await browser.get("/auth/identities")).json()["offered"] is None
+        assert (await browser.post("/auth/identities")).json()["code"] == "link_offer_ended"
+        await browser.log_in("ada@example.org")
+        assert (await browser.get("/auth/identities")).json()["offered"]["email"] == "ada@example.org"
+        assert (await browser.post("/auth/identities")).status_code == 201
+
+    async def test_is_for_who_was_signed_in_when_it_came(self, gateway: RunningGateway, peer: OpenIdPeer) -> None:
+        browser = await signed_in(gateway, "ada@example.org")
+        await account(gateway, "mallory@example.org")
+        await sign_in(browser)
+        kept = browser.cookie("flow_link")
+        assert (await browser.get("/auth/identities")).json()["offered"]["provider"] == PEER
+        shared = Browser(gateway)
+        shared.cookies.set("flow_link", kept)
+        await shared.log_in("mallory@example.org")
+        assert (await shared.get("/auth/identities")).json()["offered"] is None
+
+    async def test_is_for_whose_access_has_run_out_meanwhile(self, gateway: RunningGateway) -> None:
+        browser = await signed_in(gateway, "ada@example.org")
+        browser.cookies.delete("auth_token")
+        await sign_in(browser)
+        assert (await browser.post("/auth/refresh")).status_code == 200
+        assert (await browser.get("/auth/identities")).json()["offered"]["provider"] == PEER
+
+    @pytest.mark.parametrize("way_out", ["/auth/logout", "/auth/logout-all"])
+    async def test_ends_with_signing_out(self, gateway: RunningGateway, browser: Browser, way_out: str) -> None:
+        for name in ("ada", "mallory"):
+            await account(gateway, f"{name}@example.org")
+        await sign_in(browser)
+        kept = browser.cookie("flow_link")
+        await browser.log_in("ada@example.org")
+        assert (await browser.post(way_out)).is_success
+        assert "flow_link" not in browser.cookies
+        assert await gateway.sql("SELECT 1 FROM tokens WHERE payload ? 'offer'") == []
+        browser.cookies.set("flow_link", kept)
+        await browser.log_in("mallory@example.org")
+        assert (await browser.get("/auth/identities")).json()["offered"] is None
+
+    @pytest.mark.parametrize("proven", [True, False])
+    async def test_says_whether_its_address_is_proven(
+        self, gateway: RunningGateway, browser: Browser, peer: OpenIdPeer, proven: bool
+    ) -> None:
+        await account(gateway, "ada@example.org")
+        peer.person = {**ADA, "email_verified": proven}
+        await sign_in(browser)
+        await browser.log_in("ada@example.org")
+        offered = (await browser.get("/auth/identities")).json()["offered"]
+        assert (offered["email"], offered["email_proven"]) == ("ada@example.org", proven)
+
     async def test_keeps_only_the_hash_of_its_secret(self, gateway: RunningGateway, browser: Browser) -> None:
         await account(gateway, "ada@example.org")
         await sign_in(browser)

@@ -186,7 +186,7 @@ class TestLogOut:
         assert answer.status_code == 503
         assert "Retry-After" in answer.headers
         cleared = [cookie for cookie in answer.headers.get_list("set-cookie") if "Max-Age=0" in cookie]
-        assert len(cleared) == 2
+        assert len(cleared) == 3
 
 
 class TestLogOutEverywhere:

@@ -98,9 +98,9 @@ def forget_flow(response: Response, names: CookieNames) -> None:
 
 
 def forget_session(response: Response, names: CookieNames) -> None:
-    """Take the tokens away. The device stays known."""
-    delete_cookie(response, names, names.access)
-    delete_cookie(response, names, names.refresh)
+    """Take the tokens away, and what waits to be connected by this person. The device stays known."""
+    for name in (names.access, names.refresh, names.offer):
+        delete_cookie(response, names, name)
 
 
 class ForgetsSession(APIRoute):

@@ -15,6 +15,7 @@ from modules.auth.endpoints.signatures import (
     Names,
     SettingsOfAuth,
 )
+from modules.auth.endpoints.waiting import Waiting
 from modules.auth.schemas.accounts import Accepted
 from modules.auth.schemas.magic_links import MagicLinkProof, MagicLinkRequest
 from modules.auth.schemas.sessions import SecondFactorWanted, SignedIn
@@ -64,6 +65,7 @@ async def verify_magic_link(
     sign_ins: MagicLinkSignIns,
     cookies: Cookies,
     names: Names,
+    waiting: Waiting,
     response: Response,
 ) -> SignedIn | SecondFactorWanted:
     """Opens a session and sets its cookies; 202 when a second factor is still to be shown.
@@ -73,4 +75,5 @@ async def verify_magic_link(
     """
     admitted = await sign_ins.sign_in(visitor, proof, flow=cookies.flow, device_secret=cookies.device)
     forget_flow(response, names)
+    await waiting.is_for(visitor, admitted)
     return let_in(response, names, admitted)

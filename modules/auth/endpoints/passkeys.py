@@ -14,6 +14,7 @@ from modules.auth.endpoints.signatures import (
     ProvingThemselves,
     SignedInPerson,
 )
+from modules.auth.endpoints.waiting import Waiting
 from modules.auth.schemas.factors import (
     PasskeyCreate,
     PasskeyList,
@@ -78,10 +79,12 @@ async def sign_in_with_passkey(
     sign_ins: PasskeySignIns,
     cookies: Cookies,
     names: Names,
+    waiting: Waiting,
     response: Response,
 ) -> SignedIn:
     """Opens a session and sets its cookies. A passkey is two factors by itself."""
     answered = answer.credential.model_dump()
     opened = await sign_ins.sign_in(visitor, cookies.flow, answered, device_secret=cookies.device)
+    await waiting.is_for(visitor, opened)
     keep_session(response, names, opened)
     return signed_in(opened)

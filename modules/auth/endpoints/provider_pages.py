@@ -24,7 +24,6 @@ from modules.shared.services import STATE, Services
 _CONSOLE: Final = "/console/"
 _FLOW_NAME: Final = re.compile(r"_([0-9a-f]{32})=")
 _CODE: Final = re.compile(r"[a-z0-9_]{1,64}")
-_OFFER: Final = "link"
 _MOST_FLOWS: Final = 5
 
 
@@ -90,17 +89,12 @@ def keep_begun(response: Response, names: CookieNames, request: Request, begun: 
 
 def keep_offer(response: Response, names: CookieNames, offer: LinkOffer) -> None:
     """Let the browser connect the identity once its person has signed in."""
-    set_cookie(response, names, names.flow_of(_OFFER), offer.secret, offer.expires_at)
+    set_cookie(response, names, names.offer, offer.secret, offer.expires_at)
 
 
 def forget_offer(response: Response, names: CookieNames) -> None:
     """It is connected."""
-    delete_cookie(response, names, names.flow_of(_OFFER))
-
-
-def offer_name(names: CookieNames) -> str:
-    """The cookie that holds an offer."""
-    return names.flow_of(_OFFER)
+    delete_cookie(response, names, names.offer)
 
 
 def go_on(path: str) -> RedirectResponse:

@@ -16,7 +16,6 @@ from modules.auth.endpoints.provider_pages import (
     go_on,
     keep_begun,
     keep_offer,
-    offer_name,
 )
 from modules.auth.endpoints.signatures import (
     UNPROVEN,
@@ -26,7 +25,9 @@ from modules.auth.endpoints.signatures import (
     ProviderSignIns,
     ProvingThemselves,
     SignedInPerson,
+    WhoeverIsHere,
 )
+from modules.auth.endpoints.waiting import Waiting
 from modules.auth.identity_providers.flow import AuthorizationAnswer
 from modules.auth.schemas.identities import (
     CONFIRM,
@@ -106,7 +107,10 @@ async def begin_provider_login(
 async def finish_provider_login(
     visitor: HoldingASecret,
     provider: StorableText,
+    here: WhoeverIsHere,
     sign_ins: ProviderSignIns,
+    identities: Identities,
+    waiting: Waiting,
     cookies: Cookies,
     names: Names,
     request: Request,
@@ -115,8 +119,8 @@ async def finish_provider_login(
     error: Parameter = None,
     iss: Parameter = None,
 ) -> RedirectResponse:
-    """Where the provider sends the browser. Opens a session, connects an identity, or offers to connect one after a
-    sign-in by another way; goes on to the console or where the sign-in was begun for.
+    """Where the provider sends the browser. Opens a session, connects an identity, or offers to connect one to whoever
+    is signed in here or signs in next, another way; goes on to the console or where the sign-in was begun for.
     """
     completed = await sign_ins.complete(
         visitor,
@@ -128,6 +132,8 @@ async def finish_provider_login(
         language=negotiate_language(request.headers.get("accept-language")),
     )
     if isinstance(completed, LinkOffer):
+        if here is not None:
+            await identities.keep_for(visitor, completed.secret, here.user.id)
         answer = console_page("connect-identity")
         keep_offer(answer, names, completed)
         return answer
@@ -137,6 +143,7 @@ async def finish_provider_login(
             keep_pending(answer, names, completed.admitted)
             return answer
         answer = go_on(completed.return_to)
+        await waiting.is_for(visitor, completed.admitted)
         keep_session(answer, names, completed.admitted)
         return answer
     return go_on(completed.return_to)
@@ -163,7 +170,7 @@ async def list_identities(
     caller: SignedInPerson, identities: Identities, names: Names, request: Request
 ) -> IdentityList:
     """Those at providers, and one that waits in this browser to be connected."""
-    return await identities.list_own(caller, _cookie(request, offer_name(names)))
+    return await identities.list_own(caller, _cookie(request, names.offer))
 
 
 @router.post("/identities", status_code=201, operation_id="accept_identity", summary="Connect the offered sign-in")
@@ -171,7 +178,7 @@ async def accept_identity(
     caller: SignedInPerson, identities: Identities, names: Names, request: Request, response: Response
 ) -> IdentityRead:
     """Needs a recent sign-in. Connects the one that `GET /auth/identities` shows as offered."""
-    connected = await identities.accept_offer(caller, _cookie(request, offer_name(names)))
+    connected = await identities.accept_offer(caller, _cookie(request, names.offer))
     forget_offer(response, names)
     return connected
 

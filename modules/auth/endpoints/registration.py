@@ -15,6 +15,7 @@ from modules.auth.endpoints.signatures import (
     Registrations,
     SettingsOfAuth,
 )
+from modules.auth.endpoints.waiting import Waiting
 from modules.auth.schemas.accounts import Accepted, LinkRequest, RegisterRequest, VerifyRequest
 from modules.auth.schemas.sessions import SecondFactorWanted, SignedIn
 from modules.shared.i18n import Text, negotiate_language
@@ -60,6 +61,7 @@ async def verify_email(
     cookies: Cookies,
     names: Names,
     request: Request,
+    waiting: Waiting,
     response: Response,
 ) -> SignedIn | SecondFactorWanted | None:
     """Finishes a registration and signs in, or proves a changed address (then 204).
@@ -77,6 +79,7 @@ async def verify_email(
         visitor, link.token, flow=cookies.flow, password=link.password, set_up_code=link.set_up_code
     )
     forget_flow(response, names)
+    await waiting.is_for(visitor, opened)
     return let_in(response, names, opened)
 
 

@@ -24,6 +24,7 @@ from modules.auth.endpoints.signatures import (
     SignIns,
     SignOuts,
 )
+from modules.auth.endpoints.waiting import Waiting
 from modules.auth.errors import InvalidToken
 from modules.auth.schemas.accounts import LoginRequest
 from modules.auth.schemas.sessions import RevokedCount, SecondFactorWanted, SessionTokens, SignedIn
@@ -44,41 +45,53 @@ async def log_in(
     sign_ins: SignIns,
     cookies: Cookies,
     names: Names,
+    waiting: Waiting,
     response: Response,
 ) -> SignedIn | SecondFactorWanted:
     """Opens a session and sets its cookies; 202 when a second factor is still to be shown. Scripts use
     `POST /auth/token`.
     """
     opened = await sign_ins.sign_in(visitor, credentials.email, credentials.password, device_secret=cookies.device)
+    await waiting.is_for(visitor, opened)
     return let_in(response, names, opened)
 
 
 @router.post("/refresh", operation_id="refresh_session", summary="Renew the session's cookies", responses=UNPROVEN)
 async def refresh_session(
-    visitor: HoldingASecret, refreshes: Refreshes, cookies: Cookies, names: Names, response: Response
+    visitor: HoldingASecret,
+    refreshes: Refreshes,
+    cookies: Cookies,
+    names: Names,
+    waiting: Waiting,
+    response: Response,
 ) -> SignedIn:
     """Two tabs that do this at once both go on. A refusal leaves the cookies alone: another tab may have newer ones."""
     if cookies.refresh is None:
         raise InvalidToken
     opened = await refreshes.refresh(visitor, cookies.refresh)
+    await waiting.is_for(visitor, opened)  # the access token may have run out while they were at the provider
     keep_session(response, names, opened)
     return signed_in(opened)
 
 
 @sign_out_router.post("/logout", status_code=204, operation_id="log_out", summary="Sign out")
-async def log_out(visitor: HoldingASecret, request: Request, sign_outs: SignOuts, cookies: Cookies) -> None:
+async def log_out(
+    visitor: HoldingASecret, request: Request, sign_outs: SignOuts, cookies: Cookies, waiting: Waiting
+) -> None:
     """Ends the session of the cookies or of the bearer token; the refresh cookie alone suffices. Signing out twice is
     fine. 503 when it could not be written: the browser is signed out, the session not yet.
     """
     await sign_outs.sign_out(visitor, access=cookies.access or bearer_of(request), refresh=cookies.refresh)
+    await waiting.is_over(visitor)
 
 
 @router.post("/logout-all", operation_id="log_out_everywhere", summary="Sign out everywhere")
 async def log_out_everywhere(
-    caller: SignedInPerson, sessions: Sessions, names: Names, response: Response
+    caller: SignedInPerson, sessions: Sessions, names: Names, waiting: Waiting, response: Response
 ) -> RevokedCount:
     """Ends every session of the caller, this one too, from the next request on."""
     revoked = await sessions.end_all(caller)
+    await waiting.is_over(caller)
     forget_session(response, names)
     return RevokedCount(revoked=revoked)
 

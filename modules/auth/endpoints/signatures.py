@@ -44,6 +44,7 @@ from modules.shared.guards import (
     require_sign_in,
     require_sysadmin,
     require_sysadmin_role,
+    whoever_is_here,
 )
 from modules.shared.key_scopes import INTROSPECT
 from modules.shared.services import service
@@ -53,6 +54,7 @@ ProvingThemselves = Annotated[Visitor, public("whoever calls is about to prove w
 HoldingASecret = Annotated[Visitor, public("the token presented is the proof")]
 AskingForMail = Annotated[Visitor, public("the answer is the same for everybody; the mail tells its reader only")]
 LookingAround = Annotated[Visitor, public("says how to sign in, and nothing about anybody")]
+WhoeverIsHere = Annotated[Caller | None, whoever_is_here()]
 SignedInPerson = Annotated[Caller, require_sign_in()]
 Myself = Annotated[Caller, require_sign_in(accepts_keys=True)]
 AnyMember = Annotated[RequestContext, require_membership()]

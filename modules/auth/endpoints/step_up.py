@@ -13,6 +13,7 @@ from modules.auth.endpoints.signatures import (
     StepUps,
     Verifier,
 )
+from modules.auth.endpoints.waiting import Waiting
 from modules.auth.schemas.factors import PasskeyOptions, SecondFactorRequest, StepUpRequest
 from modules.auth.schemas.sessions import SignedIn, SteppedUp
 from modules.auth.service.shown_factors import ShownFactor
@@ -40,10 +41,12 @@ async def show_second_factor(
     second_factors: SecondFactorSignIns,
     cookies: Cookies,
     names: Names,
+    waiting: Waiting,
     response: Response,
 ) -> SignedIn:
     """Opens the session that the first proof asked for. Five tries, then the sign-in begins anew."""
     opened = await second_factors.complete(visitor, cookies.pending, _shown(shown), device_secret=cookies.device)
+    await waiting.is_for(visitor, opened)
     keep_session(response, names, opened)
     forget_pending(response, names)
     return signed_in(opened)

@@ -84,6 +84,20 @@ async def consume(session: AsyncSession, purpose: str, secret_hash: bytes, now: 
     return (await session.scalars(statement)).one_or_none()
 
 
+async def claim(session: AsyncSession, purpose: str, secret_hash: bytes, user_id: UserId, now: datetime) -> None:
+    """Give the open token of this secret to a user, unless it is somebody's already."""
+    statement = update(Token).where(
+        Token.purpose == purpose, Token.secret_hash == secret_hash, Token.user_id.is_(None), *_open(now)
+    )
+    await session.execute(statement.values(user_id=user_id).execution_options(synchronize_session=False))
+
+
+async def drop(session: AsyncSession, purpose: str, secret_hash: bytes) -> None:
+    """Remove the token of this secret, whatever its state."""
+    statement = delete(Token).where(Token.purpose == purpose, Token.secret_hash == secret_hash)
+    await session.execute(statement.execution_options(synchronize_session=False))
+
+
 async def count_try(session: AsyncSession, purpose: str, secret_hash: bytes, most: int, now: datetime) -> Token | None:
     """Count one try of what goes with the open token of this secret; None when there is none, or it had its tries."""
     statement = (

@@ -48,11 +48,12 @@ class IdentityRead(BaseModel):
 
 
 class OfferedIdentity(BaseModel):
-    """A sign-in at a provider that no account has, waiting in this browser to be connected."""
+    """A sign-in at a provider that no account has, waiting in this browser to be connected by this person."""
 
     provider: str
     display_name: str
-    email: str | None
+    email: str | None = Field(description="The address the provider claims.")
+    email_proven: bool = Field(description="Whether that is proven; otherwise anybody may have claimed it.")
     expires_at: datetime
 
 

@@ -55,7 +55,7 @@ class IdentityService:
         return IdentityList(items=[self._read(each) for each in found], offered=self._offered(offer) if offer else None)
 
     def offer(self, visitor: Visitor, identity: ProvenIdentity) -> LinkOffer:
-        """Keep a verified identity until its person has signed in and confirms."""
+        """Keep a verified identity until its person has signed in and confirms; nobody's before `keep_for`."""
         now, secret = clock.now(), new_secret()
         expires_at = now + _OFFER_LIFETIME
         offered = {
@@ -63,6 +63,7 @@ class IdentityService:
             "subject": identity.subject,
             "tenant": identity.tenant,
             "email": identity.email,
+            "proven_email": identity.proven_email,
         }
         one_time_tokens.add(
             visitor.db,
@@ -75,6 +76,19 @@ class IdentityService:
             secret_hash=hash_secret(secret),
         )
         return LinkOffer(secret, expires_at)
+
+    async def keep_for(self, visitor: Visitor, offered: str, user_id: UUID) -> None:
+        """Whoever is signed in, or signs in first after the offer, may have it and nobody after them: a browser can be
+        shared.
+        """
+        if is_secret(offered):
+            await visitor.db.flush()
+            await one_time_tokens.claim(visitor.db, FLOW, hash_secret(offered), UserId(user_id), clock.now())
+
+    async def withdraw(self, visitor: Visitor, offered: str) -> None:
+        """Its person has left this browser."""
+        if is_secret(offered):
+            await one_time_tokens.drop(visitor.db, FLOW, hash_secret(offered))
 
     async def accept_offer(self, caller: Caller, offered: str | None) -> IdentityRead:
         """Connect the identity that waits in this browser. Raises StepUpRequired, LinkOfferEnded, IdentityTaken."""
@@ -133,13 +147,15 @@ class IdentityService:
         if secret is None or not is_secret(secret):
             return None
         found = await one_time_tokens.find_open(caller.db, FLOW, hash_secret(secret), clock.now())
-        return found if found is not None and _OFFER in found.payload else None
+        is_own = found is not None and found.user_id == caller.user.id and _OFFER in found.payload
+        return found if is_own else None
 
     def _offered(self, offer: Token) -> OfferedIdentity:
         return OfferedIdentity(
             provider=offer.authority,
             display_name=self._label(offer.authority),
             email=offer.payload[_OFFER]["email"],
+            email_proven=offer.payload[_OFFER]["proven_email"] is not None,
             expires_at=offer.expires_at,
         )
 
