@@ -8,13 +8,14 @@ from modules.audit.service import RefusalLog
 from modules.auth.keys import hash_secret
 from modules.auth.models import User
 from modules.auth.passwords import Passwords
-from modules.auth.repository import devices, users
+from modules.auth.repository import devices, second_factors, users
 from modules.auth.repository.users import Account
 from modules.auth.service.entrance import Entrance, PendingSignIn
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
+from modules.auth.service.recent import confirming
 from modules.auth.service.sign_in_proof import LOCAL, PASSWORD, SignInProof
-from modules.auth.sign_in_errors import LoginFailed
+from modules.auth.sign_in_errors import LoginFailed, StepUpRequired
 from modules.shared import clock
 from modules.shared.context import Caller, Visitor
 from modules.shared.database import Database
@@ -52,9 +53,16 @@ class SignInService:
         return await self._entrance.admit(visitor, user, SignInProof(LOCAL, (PASSWORD,)), device_secret=device_secret)
 
     async def prove_again(self, caller: Caller, password: str) -> None:
-        """Raise LoginFailed unless this is the caller's password. Counts no try."""
+        """Raise LoginFailed unless this is the caller's password. Counts no try.
+
+        Raises StepUpRequired for whoever has a second factor, whatever the password: their session may have been opened
+        by two, and would count as opened by both just now.
+        """
         async with self._database.session() as session:
             account = await users.find_account(session, caller.user.email)
+            has = await second_factors.of_user(session, caller.user.id)
+        if has.second_factor:
+            raise StepUpRequired(factors=confirming(has))
         await self._proven(caller, caller.user.email, account, password)
 
     async def _proven(self, visitor: Visitor, email: str, account: Account | None, password: str) -> User:

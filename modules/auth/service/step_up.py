@@ -8,17 +8,15 @@ from typing import Any
 
 from modules.audit.service import AuditLog, Subject
 from modules.auth.errors import InvalidToken
-from modules.auth.repository import one_time_tokens, second_factors, users
+from modules.auth.repository import one_time_tokens, users
 from modules.auth.repository import sessions as session_repository
 from modules.auth.service.issuing import OpenedSession
 from modules.auth.service.limits import AuthLimits
 from modules.auth.service.passkey_proof import Ceremony
-from modules.auth.service.recent import confirming
 from modules.auth.service.sessions import SessionService
 from modules.auth.service.shown_factors import ShownFactor, ShownFactors
 from modules.auth.service.sign_in import SignInService
 from modules.auth.service.sign_in_proof import LOCAL, MULTIPLE_FACTORS, PASSWORD, SignInProof
-from modules.auth.sign_in_errors import StepUpRequired
 from modules.shared import clock
 from modules.shared.context import Caller
 from modules.shared.ids import SessionId
@@ -47,12 +45,8 @@ class StepUpService:
         return await self._factors.ask_for_passkey(caller, caller.user.id, Ceremony.STEP_UP, holder)
 
     async def by_password(self, caller: Caller, password: str, *, device_secret: str | None) -> OpenedSession:
-        """The password, once more. Raises LoginFailed, TooManyRequests, and StepUpRequired for whoever has a second
-        factor: the session may have been opened by two, and would count as opened by both just now.
-        """
+        """The password, once more. Raises LoginFailed, StepUpRequired, TooManyRequests."""
         await self._count(caller)
-        if (has := await second_factors.of_user(caller.db, caller.user.id)).second_factor:
-            raise StepUpRequired(factors=confirming(has))
         await self._sign_ins.prove_again(caller, password)
         return await self._renew(caller, (PASSWORD,), device_secret)
 
