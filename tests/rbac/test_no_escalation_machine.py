@@ -3,7 +3,7 @@ roles, rules, groups, instances, dates, promises and invitations are combined, a
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ from modules.auth.service.one_time_tokens import OneTimeTokens
 from modules.rbac.service.scheduled_grants import ScheduledGrants
 from modules.shared.catalogue import AccessLevel, Item, Reach
 from modules.shared.ids import MandateId, RoleId, TokenId
-from tests.rbac.plain_rights import Cell, administrators_of, rights_in
+from tests.rbac.plain_rights import Cell, Rights, administrators_of, rights_in
 from tests.support.gateway import Person, RunningGateway, running_gateway, settings_for
 from tests.support.postgres import FreshDatabases
 
@@ -50,6 +50,14 @@ BEGINNING = {
 }
 """What each of three people holds when it begins: all manage, and each reaches what the others do not."""
 
+ABOVE = [
+    {"kind": "RESOURCE", "item": "rbac.roles", "create": "all", "read": "all"},
+    {"kind": "RESOURCE", "item": "members", "create": "all", "read": "all", "update": "all"},
+    {"kind": "RESOURCE", "item": "invitations", "create": "all", "read": "all"},
+    {"kind": "DATA", "item": "*", "create": "all", "read": "all", "update": "all"},
+]
+"""What somebody holds who reaches more than the three together, and only ever promises roles that are empty."""
+
 LEVELS = [None, None, "none", "my", "group", "all"]
 PATTERNS = ["*", "ledger", "ledger.*", "ledger.lines", "ledger.sum", "notes", "notes.*"]
 
@@ -70,6 +78,7 @@ resource_rules = st.fixed_dictionaries(
     {"kind": st.just("RESOURCE"), "item": st.sampled_from(["*", *sorted(MANAGED)]), "read": levels, "update": levels}
 )
 rules = st.lists(data_rules | resource_rules, max_size=3, unique_by=lambda each: (str(each["kind"]), str(each["item"])))
+wide = st.just([{"kind": "DATA", "item": "*", "create": "all", "read": "all"}])
 some = st.lists(number, max_size=2)
 ends = st.sampled_from([None, None, "2 days", "40 days"])
 acts = st.sampled_from(["keeper", "keeper", "deputy", "deputy", "clerk", "clerk", "guest"])
@@ -85,6 +94,8 @@ class Mandate(RuleBasedStateMachine):
         self.roles: list[str] = []
         self.groups: list[str] = []
         self.instances: list[str] = []
+        self.promised: list[str] = []
+        self.invited: list[tuple[str, str]] = []
         self.outsiders = 0
         self.databases = databases
         self.administered = True
@@ -187,27 +198,44 @@ class Mandate(RuleBasedStateMachine):
 
     @rule(actor=acts, roles=some, groups=some)
     def invites_somebody_who_accepts(self, actor: str, roles: list[int], groups: list[int]) -> None:
-        email = f"outsider{self.outsiders}@example.test"
-        self.outsiders += 1
-        body = {
-            "email": email,
-            "role_ids": [pick(self.roles, role) for role in roles],
-            "group_ids": [pick(self.groups, group) for group in groups if self.groups],
-        }
-        if self.act(actor, "POST", "/invitations", body):
-            self.run(self._accept(email))
+        chosen = [pick(self.roles, role) for role in roles]
+        self.invite(actor, chosen, [pick(self.groups, group) for group in groups if self.groups])
+        self.those_invited_accept()
+
+    @rule(member=number, invited=st.booleans(), actor=acts, own=rules | wide, days=st.sampled_from([0, 2, 2]))
+    def somebody_above_promises_an_empty_role_which_is_filled(
+        self, member: int, invited: bool, actor: str, own: list[Any], days: int
+    ) -> None:
+        """And often enough the promise is kept at once, before anything else can come in between."""
+        made = self.act("above", "POST", "/roles", {"name": f"role {len(self.roles)}"})
+        if made:
+            self.roles.append(made["id"])
+            self.promised.append(made["id"])
+            if invited:
+                self.invite("above", [made["id"]], [])
+            else:
+                body = {"membership_id": self.member(member), "valid_from": self.ahead("1 day")}
+                self.act("above", "POST", f"/roles/{made['id']}/assignments", body)
+            self.act(actor, "PUT", f"/roles/{made['id']}/rules", {"rules": own})
+            if days:
+                self.time_goes_by(days)
+
+    @rule(actor=acts, role=number, own=rules)
+    def rewrites_a_promised_role(self, actor: str, role: int, own: list[Any]) -> None:
+        if self.promised:
+            self.act(actor, "PUT", f"/roles/{pick(self.promised, role)}/rules", {"rules": own})
 
     @rule(days=st.sampled_from([2, 50]))
     def time_goes_by(self, days: int) -> None:
         """All dates come nearer, and what was promised is settled."""
+        self.those_invited_accept()
         self.run(self._go_by(days))
 
     # ── what always holds ────────────────────────────────────────────────────────────────────────────────────────────
 
     @invariant()
     def nobody_has_more_than_all_had(self) -> None:
-        rights = self.run(rights_in(self.gateway, self.mandate, self.items))
-        assert rights.beyond(self.ceiling) == []
+        assert self.run(self._rights()).beyond(self.ceiling) == []
 
     @invariant()
     def somebody_administers(self) -> None:
@@ -229,6 +257,19 @@ class Mandate(RuleBasedStateMachine):
         document: Answer = answer.json() if answer.is_success and answer.content else None
         return document
 
+    def invite(self, actor: str, roles: list[str], groups: list[str]) -> None:
+        email = f"outsider{self.outsiders}@example.test"
+        self.outsiders += 1
+        if self.act(actor, "POST", "/invitations", {"email": email, "role_ids": roles, "group_ids": groups}):
+            newest = "SELECT id FROM tokens WHERE purpose = 'invitation' ORDER BY id DESC LIMIT 1"
+            (token,) = self.run(self.gateway.sql(newest))
+            self.invited.append((email, str(token["id"])))
+
+    def those_invited_accept(self) -> None:
+        for email, token in self.invited:
+            self.run(self._accept(email, token))
+        self.invited = []
+
     def member(self, place: int) -> str:
         return str(pick(self._members(), place)["id"])
 
@@ -236,8 +277,13 @@ class Mandate(RuleBasedStateMachine):
         return str(pick(self._members(), place)["user_id"])
 
     def _members(self) -> Sequence[Any]:
+        """Whom people act on: nobody touches the one above."""
         members: Sequence[Any] = self.run(
-            self.gateway.sql("SELECT id, user_id FROM memberships WHERE mandate_id = :m ORDER BY id", m=self.mandate)
+            self.gateway.sql(
+                "SELECT id, user_id FROM memberships WHERE mandate_id = :m AND user_id <> :above ORDER BY id",
+                m=self.mandate,
+                above=self.people["above"].id,
+            )
         )
         return members
 
@@ -262,11 +308,11 @@ class Mandate(RuleBasedStateMachine):
         )
         self.items: list[Item] = [*declared, *(item for item in mounted.catalogue if item.path in MANAGED)]
         self.mandate: MandateId = await self.gateway.mandate("acme")
-        self.people = {name: await self.gateway.person() for name in (*BEGINNING, "guest")}
+        self.people = {name: await self.gateway.person() for name in (*BEGINNING, "guest", "above")}
         for name, person in self.people.items():
             membership = await self.gateway.join(person, self.mandate)
             if name in BEGINNING:
-                await self.gateway.give(membership, self.mandate, await self._role(name))
+                await self.gateway.give(membership, self.mandate, await self._role(name, BEGINNING[name]))
         listed = await self.gateway.sql(
             "SELECT id, key FROM roles WHERE scope = 'global' OR mandate_id = :m", m=self.mandate
         )
@@ -275,16 +321,26 @@ class Mandate(RuleBasedStateMachine):
             "SELECT id FROM roles WHERE mandate_id = :m AND key = 'everyone'", m=self.mandate
         )
         self.everyone = everyone["id"]
+        (above,) = await self.gateway.sql(
+            "SELECT id FROM memberships WHERE user_id = :above", above=self.people["above"].id
+        )
+        await self.gateway.give(above["id"], self.mandate, await self._role("above", ABOVE))
         self.ceiling: dict[Cell, AccessLevel] = await self._ceiling()
 
     async def _ceiling(self) -> dict[Cell, AccessLevel]:
         """An instance is needed to ask what its items give; whoever is in it holds no role of it yet."""
         instance = await self.gateway.instance(self.mandate, "beginning")
-        together = (await rights_in(self.gateway, self.mandate, self.items)).together()
+        together = (await self._rights()).together()
         await self.gateway.sql("DELETE FROM feature_instances WHERE id = :id", id=instance)
         return together
 
-    async def _role(self, name: str) -> RoleId:
+    async def _rights(self) -> Rights:
+        """Everybody's but the one's above."""
+        everybodys = await rights_in(self.gateway, self.mandate, self.items)
+        above = self.people["above"].id
+        return Rights({held: cells for held, cells in everybodys.levels.items() if held[0] != above})
+
+    async def _role(self, name: str, own: Sequence[Mapping[str, str]]) -> RoleId:
         """A role as it was before: written by the test, since nobody held anything to give."""
         rows = await self.gateway.sql(
             "INSERT INTO roles (id, mandate_id, scope, name, version)"
@@ -293,7 +349,7 @@ class Mandate(RuleBasedStateMachine):
             name=name,
         )
         number_of = {None: None, "none": 0, "my": 1, "group": 2, "all": 3}
-        for each in BEGINNING[name]:
+        for each in own:
             await self.gateway.sql(
                 "INSERT INTO access_rules"
                 " (id, mandate_id, role_id, kind, item, may_create, may_read, may_update, may_delete)"
@@ -306,11 +362,10 @@ class Mandate(RuleBasedStateMachine):
             )
         return RoleId(rows[0]["id"])
 
-    async def _accept(self, email: str) -> None:
+    async def _accept(self, email: str, token: str) -> None:
         outsider = await self.gateway.person(email)
-        (token,) = await self.gateway.sql("SELECT id FROM tokens WHERE purpose = 'invitation' ORDER BY id DESC LIMIT 1")
         async with self.gateway.database.system_session() as session:
-            secret = await OneTimeTokens().give_secret(session, TokenId(UUID(str(token["id"]))))
+            secret = await OneTimeTokens().give_secret(session, TokenId(UUID(token)))
         async with self.gateway.client(outsider) as client:
             answer = await client.post("/api/v1/invitations/accept", json={"token": secret})
         assert answer.status_code < 500, answer.text

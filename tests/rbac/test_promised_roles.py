@@ -45,7 +45,13 @@ async def made(house: House, path: str, document: object) -> dict[str, Any]:
 
 
 async def promised(house: House, way: str, role_id: str) -> None:
-    await {"later": later, "by_invitation": by_invitation, "by_domain": by_domain}[way](house, role_id)
+    match way:
+        case "later":
+            await later(house, role_id)
+        case "by_invitation":
+            await by_invitation(house, role_id)
+        case _:
+            await by_domain(house, role_id)
 
 
 async def grow(house: House, by: Person, role_id: str, *rules: Rule) -> httpx.Response:
