@@ -172,7 +172,7 @@ class TestAnAddressThatIsNotProven:
         await page.get_by_role("link", name="Sign in with Google").click()
         assert await signed_in_as(page) == "gina@gmail.com"
         await page.goto(f"{site.demo.url}/console/#/connect-identity")
-        await expect(page.get_by_text("Whoever signs in with Microsoft as gina@gmail.com")).to_be_visible()
+        await expect(page.get_by_text("calls itself gina@gmail.com; nobody has proven that address")).to_be_visible()
         await page.get_by_role("button", name="Connect").click()
         await expect(page.get_by_text("Connected: you can sign in with Microsoft from now on.")).to_be_visible()
         assert site.rows("SELECT count(*) FROM identities WHERE subject = 'b8d2'") == [(1,)]
