@@ -90,9 +90,7 @@ class TestASignInWithOneProof:
         assert statuses == [401] * 10 + [429] * 2
         assert (await browser.post("/auth/second-factor", json={"totp": app.code()})).status_code == 429
 
-    async def test_of_a_stranger_who_knows_the_password_wears_out_for_them_alone(
-        self, gateway: RunningGateway
-    ) -> None:
+    async def test_of_a_stranger_who_knows_the_password_wears_out_for_them_alone(self, gateway: RunningGateway) -> None:
         owner, app = await signed_in_with_app(gateway)
         for _ in range(3):
             await gateway.sql("DELETE FROM tokens WHERE purpose = 'pending_sign_in'")
