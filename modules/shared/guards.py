@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from modules.shared.catalogue import Action, InvalidDeclaration, Item, ItemCatalogue, ItemKind
 from modules.shared.context import Caller, RequestContext, Visitor
-from modules.shared.errors import Unauthenticated
+from modules.shared.errors import Forbidden, Unauthenticated
 
 STATE = "mandate_gateway"
 
@@ -216,12 +216,14 @@ def require_key(scope: str) -> Any:  # noqa: ANN401 - stands where a handler's p
 
 
 def whoever_is_here() -> Any:  # noqa: ANN401 - stands where a handler's parameter has its own type
-    """A dependency of a public route that yields the Caller who is signed in in this browser just now, or None."""
+    """A dependency of a public route that yields the Caller who is signed in in this browser just now, or None: also
+    for an API key, which is nobody there.
+    """
 
     async def caller(connection: HTTPConnection) -> Caller | None:
         try:
             return await authorizer(connection).caller(connection)
-        except Unauthenticated:
+        except (Unauthenticated, Forbidden):
             return None
 
     return Depends(caller, scope="function")
