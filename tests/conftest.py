@@ -12,6 +12,7 @@ from typing import Protocol
 import pytest
 
 from modules.shared.embedded_postgres import EmbeddedPostgres
+from modules.shared.logging import configure_where_nobody_did
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.postgres import (
     DatabaseUrls,
@@ -62,6 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and _DIRECTORY in config.stash:
         remove_server(config.stash[_DIRECTORY])
+
+
+@pytest.fixture(autouse=True)
+def _short_tracebacks() -> None:
+    """structlog's own default takes seconds to print the local variables of one; a test may have put it back."""
+    configure_where_nobody_did()
 
 
 @pytest.fixture(scope="session")

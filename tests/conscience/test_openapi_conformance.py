@@ -34,7 +34,7 @@ CHECKS = [
     schemathesis.checks.response_headers_conformance,
     schemathesis.checks.response_schema_conformance,
 ]
-EXAMPLES = 8
+EXAMPLES = 5
 PARTS = 3
 Documented = APIOperation[Any, Any, Any, Any]
 pytestmark = pytest.mark.slow

@@ -34,7 +34,7 @@ Roles = Sequence[HeldRole]
 
 class TestSecondImplementation:
     @given(policies, caps)
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=60, deadline=None)
     def test_gives_the_same_level(self, roles: Roles, everyone: Roles) -> None:
         rules, locked = bound(roles), bound(everyone)
         # One table per reach: a catalogue declares a path once.
@@ -44,7 +44,7 @@ class TestSecondImplementation:
             assert ours is explain(question, rules, locked).level, question
 
     @given(policies, caps, questions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_gives_the_same_level_from_the_rules_a_table_gives_back(
         self, roles: Roles, everyone: Roles, question: Question
     ) -> None:
@@ -53,13 +53,13 @@ class TestSecondImplementation:
         assert explanation.level is level(effective, question)
 
     @given(policies, caps, questions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_is_a_yes_exactly_when_it_says_granted(self, roles: Roles, everyone: Roles, question: Question) -> None:
         explanation = explain(question, bound(roles), bound(everyone))
         assert explanation.allowed is (explanation.reason is Reason.GRANTED)
 
     @given(policies, caps, questions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_needs_only_the_winning_rules_and_the_caps_it_names(
         self, roles: Roles, everyone: Roles, question: Question
     ) -> None:
@@ -69,7 +69,7 @@ class TestSecondImplementation:
 
 class TestSmallestGrant:
     @given(policies, caps, questions)
-    @settings(max_examples=250, deadline=None)
+    @settings(max_examples=120, deadline=None)
     def test_turns_the_denial_when_given(self, roles: Roles, everyone: Roles, question: Question) -> None:
         missing = explain(question, bound(roles), bound(everyone)).missing
         assume(missing)
@@ -78,7 +78,7 @@ class TestSmallestGrant:
         assert level(table(*roles, granted, caps=everyone), question)
 
     @given(policies, caps, questions, st.sampled_from(Priority), patterns)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_is_found_whenever_some_grant_turns_the_denial(
         self, roles: Roles, everyone: Roles, question: Question, priority: Priority, pattern: str
     ) -> None:
@@ -89,7 +89,7 @@ class TestSmallestGrant:
 
 class TestCasbin:
     @given(policies, caps, items)
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=60, deadline=None)
     def test_decides_the_same(self, roles: Roles, everyone: Roles, item: Item) -> None:
         oracle = CasbinOracle(bound(roles), bound(everyone))
         effective = table(*roles, caps=everyone)
@@ -117,12 +117,12 @@ class TestEveryPolicy:
         assert level(table(*more, caps=locked), question) is level(table(*roles, caps=everyone), question)
 
     @given(policies, caps, questions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_is_only_ever_lowered_by_caps(self, roles: Roles, everyone: Roles, question: Question) -> None:
         assert level(table(*roles, caps=everyone), question) <= level(table(*roles), question)
 
     @given(policies, caps, items_of(Reach.MANDATE, Reach.INSTALLATION), actions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_answers_the_same_without_the_instance_header_on_what_no_instance_decides(
         self, roles: Roles, everyone: Roles, item: Item, action: Action
     ) -> None:
@@ -131,7 +131,7 @@ class TestEveryPolicy:
         assert table(*without, caps=everyone).level(item, action) is with_header
 
     @given(policies, caps, items_of(Reach.INSTALLATION), actions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_decides_the_installations_items_by_the_root_mandates_roles_alone(
         self, roles: Roles, everyone: Roles, item: Item, action: Action
     ) -> None:
@@ -140,7 +140,7 @@ class TestEveryPolicy:
         assert table(*root, caps=everyone).level(item, action) is everybody
 
     @given(policies, caps, items_of(Reach.INSTALLATION), actions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_never_allows_anything_on_the_installation_without_a_role_of_the_root_mandate(
         self, roles: Roles, everyone: Roles, item: Item, action: Action
     ) -> None:
@@ -148,7 +148,7 @@ class TestEveryPolicy:
         assert not table(*others, caps=everyone).can(item, action)
 
     @given(policies, caps, items, actions)
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     def test_never_gives_a_field_more_than_its_table(
         self, roles: Roles, everyone: Roles, item: Item, action: Action
     ) -> None:

@@ -389,7 +389,7 @@ def test_no_sequence_of_acts_escalates(fresh_databases: FreshDatabases) -> None:
     run_state_machine_as_test(
         lambda: Mandate(fresh_databases),  # type: ignore[arg-type] # any factory will do
         settings=settings(
-            max_examples=int(os.environ.get("GATEWAY_TEST_EXAMPLES", "8")),
+            max_examples=int(os.environ.get("GATEWAY_TEST_EXAMPLES", "5")),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
